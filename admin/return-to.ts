@@ -1,0 +1,10 @@
+/** Pages of the console that sign-in may lead back to. */
+const known = /^\/(?:titles(?:\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?)?(?:\?[\w=&.~%-]{0,300})?$/
+
+/**
+ * Where to go after sign-in: a page of this console, or the queue for anything else (control B5). The list is of what is
+ * allowed, so that no spelling of another site's address has to be thought of.
+ */
+export function returnTo(asked: string | null): string {
+  return asked !== null && known.test(asked) ? asked : '/'
+}

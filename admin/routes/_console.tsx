@@ -1,0 +1,65 @@
+import type { LoaderFunctionArgs } from '@remix-run/node'
+import { Form, Link, NavLink, Outlet, useLoaderData, useNavigation } from '@remix-run/react'
+import type { RouteHandle } from '../load-context.ts'
+import { Brand } from '../ui/brand.tsx'
+import { Button } from '../ui/button.tsx'
+import { Csrf } from '../ui/csrf.tsx'
+
+export const handle = { permission: 'console.use' } satisfies RouteHandle
+
+export async function loader({ context }: LoaderFunctionArgs) {
+  const { api } = context
+  const [{ email, role }, { items: categories }] = await Promise.all([api.users.me(), api.catalogue.categories()])
+  return { email, role, categories }
+}
+
+const pages = [
+  { to: '/', label: 'Queue' },
+  { to: '/titles', label: 'Titles' },
+]
+
+/** The frame of every signed-in page. */
+export default function Console() {
+  const { email, role } = useLoaderData<typeof loader>()
+  const busy = useNavigation().state !== 'idle'
+  return (
+    <>
+      <a href="#content" className="absolute -top-20 left-4 z-20 rounded-md bg-accent px-4 py-2 text-on-accent focus:top-2">
+        Skip to the content
+      </a>
+      <header className="border-b border-line bg-surface">
+        <div className="mx-auto flex max-w-7xl flex-wrap 2xl:max-w-[92rem] items-center gap-x-6 gap-y-1 px-4 py-2 sm:px-6">
+          <Link to="/" className="text-ink no-underline">
+            <Brand />
+          </Link>
+          <nav aria-label="Console" className="order-last -mx-2 flex basis-full gap-1 sm:order-none sm:mx-0 sm:basis-auto">
+            {pages.map(({ to, label }) => (
+              <NavLink
+                key={to}
+                to={to}
+                end={to === '/'}
+                className={({ isActive }) => `rounded-md px-3 py-1.5 text-sm font-medium transition-colors ${isActive ? 'bg-accent-soft text-accent-strong' : 'text-faint hover:bg-sunken hover:text-ink'}`}
+              >
+                {label}
+              </NavLink>
+            ))}
+          </nav>
+          <div className="-mr-3 ml-auto flex items-center gap-2">
+            <p className="hidden text-right text-sm leading-tight text-faint md:block">
+              {email} <span className="capitalize">· {role}</span>
+            </p>
+            <Form method="post" action="/sign-out" reloadDocument>
+              <Csrf />
+              <Button type="submit" look="quiet">
+                Sign out
+              </Button>
+            </Form>
+          </div>
+        </div>
+      </header>
+      <main id="content" tabIndex={-1} aria-busy={busy} className="mx-auto max-w-7xl px-4 py-6 sm:px-6 sm:py-8 2xl:max-w-[92rem]">
+        <Outlet />
+      </main>
+    </>
+  )
+}

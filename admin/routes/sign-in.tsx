@@ -1,0 +1,49 @@
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
+import { Form, useActionData, useLoaderData } from '@remix-run/react'
+import type { RouteHandle } from '../load-context.ts'
+import { returnTo } from '../return-to.ts'
+import { Button } from '../ui/button.tsx'
+import { Csrf } from '../ui/csrf.tsx'
+import { Entrance } from '../ui/entrance.tsx'
+import { errorOf, TextField } from '../ui/field.tsx'
+import { Notice } from '../ui/notice.tsx'
+
+// no script runs where passwords are typed
+export const handle = { permission: 'public', hydrate: false } satisfies RouteHandle
+
+export const meta: MetaFunction = () => [{ title: 'Sign in · torrent-streamer' }]
+
+export function loader({ context, request }: LoaderFunctionArgs) {
+  const { searchParams } = new URL(request.url)
+  const next = returnTo(searchParams.get('next'))
+  if (context.actor) throw redirect(next)
+  return { next, signedOut: searchParams.has('signed-out'), asked: searchParams.has('next') }
+}
+
+export async function action({ context }: ActionFunctionArgs) {
+  const { form, session, attempt } = context
+  const email = form.get('email') ?? ''
+  const outcome = await attempt(() => session.signIn({ email, password: form.get('password') ?? '' }))
+  if (outcome.ok) return redirect(returnTo(form.get('next')))
+  return data({ problem: outcome.problem, email }, outcome.problem.status)
+}
+
+export default function SignIn() {
+  const { next, signedOut, asked } = useLoaderData<typeof loader>()
+  const refused = useActionData<typeof action>()
+  return (
+    <Entrance title="Sign in to the console" lead={asked && !refused ? 'Sign in to go on.' : 'For moderators and admins.'}>
+      {refused && <Notice tone="bad" title={refused.problem.errors ? 'Look at the marked fields.' : refused.problem.detail} />}
+      {signedOut && !refused && <Notice tone="good" title="You are signed out." />}
+      <Form method="post" reloadDocument className="grid gap-4">
+        <Csrf />
+        <input type="hidden" name="next" value={next} />
+        <TextField label="E-mail" name="email" type="email" autoComplete="username" required maxLength={254} autoFocus={!refused} defaultValue={refused?.email} error={errorOf(refused?.problem, 'email')} />
+        <TextField label="Password" name="password" type="password" autoComplete="current-password" required maxLength={128} autoFocus={Boolean(refused)} error={errorOf(refused?.problem, 'password')} />
+        <Button type="submit" look="primary">
+          Sign in
+        </Button>
+      </Form>
+    </Entrance>
+  )
+}

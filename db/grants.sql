@@ -1,0 +1,47 @@
+-- What each role may do, whole; applied by the owner after every migration. What is not granted here is not possible.
+-- ts_app serves requests: no DDL, and no DELETE but on counters and the job queue's own tables (control C6).
+-- ts_maintenance purges.
+
+revoke all on all tables in schema public from public, ts_app, ts_maintenance;
+revoke all on all sequences in schema public from public, ts_app, ts_maintenance;
+revoke create on schema public from public, ts_app, ts_maintenance;
+grant usage on schema public to ts_app, ts_maintenance;
+
+grant select on all tables in schema public to ts_maintenance;
+
+grant select, insert, update on
+  users, email_flows, setup_links, sessions, refresh_tokens,
+  torrents, api_keys, playback_links, keys
+to ts_app;
+grant select on categories to ts_app;
+-- What was verified, and what was answered, stays as it was written.
+grant select, insert on torrent_files, torrent_infos, ingest_batches to ts_app;
+-- An audit row once written stays as it is.
+grant select, insert on audit_log to ts_app;
+grant select, insert, update, delete on rate_limits to ts_app;
+
+grant delete on
+  email_flows, setup_links, sessions, refresh_tokens, ingest_batches, playback_links, rate_limits, keys, torrent_files, torrent_infos
+to ts_maintenance;
+-- Erasing a person empties the columns of their row; the row and its pseudonym stay.
+grant update on users to ts_maintenance;
+
+-- Readiness compares the migrations applied with those shipped.
+grant usage on schema drizzle to ts_app;
+grant select on drizzle.__drizzle_migrations to ts_app;
+
+-- graphile-worker's tables are migrated by the owner; the app role adds and works jobs.
+grant usage on schema graphile_worker to ts_app;
+grant select, insert, update, delete on all tables in schema graphile_worker to ts_app;
+grant usage, select on all sequences in schema graphile_worker to ts_app;
+grant execute on all functions in schema graphile_worker to ts_app;
+
+-- Its tables have row-level security on; without a policy the app role would see them empty.
+do $$
+declare tbl text;
+begin
+  for tbl in select tablename from pg_tables where schemaname = 'graphile_worker' loop
+    execute format('drop policy if exists app_works_jobs on graphile_worker.%I', tbl);
+    execute format('create policy app_works_jobs on graphile_worker.%I to ts_app using (true) with check (true)', tbl);
+  end loop;
+end $$;

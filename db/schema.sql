@@ -1,0 +1,276 @@
+-- Made by "npm run generate" from a migrated database. Do not edit: write a migration.
+
+create extension btree_gin;
+create extension pg_trgm;
+create extension unaccent;
+
+CREATE OR REPLACE FUNCTION public.immutable_unaccent(value text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN unaccent('unaccent'::regdictionary, value);
+
+CREATE OR REPLACE FUNCTION public.search_query(typed text)
+ RETURNS tsquery
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (SELECT CASE WHEN (((query.query)::text ~ '''$'::text) AND ((query.query)::text !~ '!''([^'']|'''')*''$'::text)) THEN (((query.query)::text || ':*'::text))::tsquery ELSE query.query END AS query FROM websearch_to_tsquery('simple'::regconfig, immutable_unaccent(search_query.typed)) query(query));
+
+create table api_keys (
+  id uuid not null,
+  name text not null,
+  key_hash bytea not null,
+  scopes text[] not null,
+  trusted boolean not null default false,
+  created_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  revoked_at timestamp(3) with time zone,
+  last_used_at timestamp(3) with time zone,
+  constraint api_keys_pkey PRIMARY KEY (id),
+  constraint api_keys_key_hash_unique UNIQUE (key_hash)
+);
+
+create table audit_log (
+  id bigint not null generated always as identity,
+  at timestamp(3) with time zone not null,
+  actor_kind text not null,
+  actor_id uuid,
+  action text not null,
+  target_kind text,
+  target_id text,
+  details jsonb not null default '{}'::jsonb,
+  request_id text,
+  constraint audit_log_pkey PRIMARY KEY (id)
+);
+CREATE INDEX audit_log_actor_idx ON public.audit_log USING btree (actor_id, at);
+CREATE INDEX audit_log_at_idx ON public.audit_log USING btree (at);
+CREATE INDEX audit_log_target_idx ON public.audit_log USING btree (target_kind, target_id);
+
+create table categories (
+  id text not null,
+  label text not null,
+  "position" smallint not null,
+  constraint categories_pkey PRIMARY KEY (id)
+);
+
+create table email_flows (
+  id uuid not null,
+  kind text not null,
+  email_lookup bytea not null,
+  email_sealed bytea not null,
+  name text,
+  locale text not null,
+  password_hash text not null,
+  code_hash bytea,
+  tries_left smallint not null,
+  created_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  used_at timestamp(3) with time zone,
+  constraint email_flows_pkey PRIMARY KEY (id)
+);
+CREATE INDEX email_flows_expiry_idx ON public.email_flows USING btree (expires_at);
+CREATE INDEX email_flows_lookup_idx ON public.email_flows USING btree (email_lookup, created_at);
+
+create table ingest_batches (
+  id uuid not null,
+  api_key_id uuid not null,
+  idempotency_key text,
+  request_hash bytea not null,
+  source text not null,
+  answer jsonb not null,
+  created_at timestamp(3) with time zone not null,
+  constraint ingest_batches_pkey PRIMARY KEY (id),
+  constraint ingest_batches_api_key_id_api_keys_id_fk FOREIGN KEY (api_key_id) REFERENCES api_keys(id)
+);
+CREATE INDEX ingest_batches_created_idx ON public.ingest_batches USING btree (created_at);
+CREATE UNIQUE INDEX ingest_batches_idempotency_idx ON public.ingest_batches USING btree (api_key_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+create table keys (
+  id text not null,
+  kind text not null,
+  sealed bytea not null,
+  created_at timestamp(3) with time zone not null,
+  retired_at timestamp(3) with time zone,
+  constraint keys_pkey PRIMARY KEY (id),
+  constraint keys_kind CHECK ((kind = ANY (ARRAY['access_token'::text, 'playback_ticket'::text, 'cursor'::text, 'csrf'::text])))
+);
+CREATE INDEX keys_kind_idx ON public.keys USING btree (kind, created_at);
+
+create table playback_links (
+  id uuid not null,
+  kind text not null,
+  user_id uuid not null,
+  session_id uuid not null,
+  torrent_id uuid not null,
+  file_index integer not null,
+  created_at timestamp(3) with time zone not null,
+  last_used_at timestamp(3) with time zone,
+  expires_at timestamp(3) with time zone not null,
+  ended_at timestamp(3) with time zone,
+  constraint playback_links_pkey PRIMARY KEY (id),
+  constraint playback_links_session_id_sessions_public_id_fk FOREIGN KEY (session_id) REFERENCES sessions(public_id),
+  constraint playback_links_torrent_id_torrents_id_fk FOREIGN KEY (torrent_id) REFERENCES torrents(id),
+  constraint playback_links_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX playback_links_expiry_idx ON public.playback_links USING btree (expires_at);
+CREATE INDEX playback_links_session_idx ON public.playback_links USING btree (session_id);
+CREATE INDEX playback_links_torrent_idx ON public.playback_links USING btree (torrent_id);
+
+create unlogged table rate_limits (
+  key text not null,
+  points integer not null default 0,
+  expire bigint,
+  constraint rate_limits_pkey PRIMARY KEY (key)
+);
+CREATE INDEX rate_limits_expire_idx ON public.rate_limits USING btree (expire);
+
+create table refresh_tokens (
+  id uuid not null,
+  session_id text not null,
+  token_hash bytea not null,
+  created_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  spent_at timestamp(3) with time zone,
+  constraint refresh_tokens_pkey PRIMARY KEY (id),
+  constraint refresh_tokens_session_id_sessions_id_fk FOREIGN KEY (session_id) REFERENCES sessions(id),
+  constraint refresh_tokens_token_hash_unique UNIQUE (token_hash)
+);
+CREATE INDEX refresh_tokens_session_idx ON public.refresh_tokens USING btree (session_id);
+
+create table sessions (
+  id text not null,
+  public_id uuid not null,
+  user_id uuid not null,
+  kind text not null,
+  created_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  absolute_expires_at timestamp(3) with time zone not null,
+  ended_at timestamp(3) with time zone,
+  end_reason text,
+  device_name text,
+  device_platform text,
+  constraint sessions_pkey PRIMARY KEY (id),
+  constraint sessions_kind CHECK ((kind = ANY (ARRAY['app'::text, 'console'::text]))),
+  constraint sessions_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint sessions_public_id_unique UNIQUE (public_id)
+);
+CREATE INDEX sessions_ended_idx ON public.sessions USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX sessions_user_idx ON public.sessions USING btree (user_id) WHERE (ended_at IS NULL);
+
+create table setup_links (
+  id uuid not null,
+  token_hash bytea not null,
+  created_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  used_at timestamp(3) with time zone,
+  constraint setup_links_pkey PRIMARY KEY (id),
+  constraint setup_links_token_hash_unique UNIQUE (token_hash)
+);
+
+create table torrent_files (
+  torrent_id uuid not null,
+  index integer not null,
+  path text not null,
+  size_bytes bigint not null,
+  mime_type text not null,
+  constraint torrent_files_torrent_id_index_pk PRIMARY KEY (torrent_id, index),
+  constraint torrent_files_torrent_id_torrents_id_fk FOREIGN KEY (torrent_id) REFERENCES torrents(id)
+);
+
+create table torrent_infos (
+  torrent_id uuid not null,
+  info bytea not null,
+  constraint torrent_infos_pkey PRIMARY KEY (torrent_id),
+  constraint torrent_infos_torrent_id_torrents_id_fk FOREIGN KEY (torrent_id) REFERENCES torrents(id)
+);
+
+create table torrents (
+  id uuid not null,
+  info_hash text not null,
+  title text not null,
+  description text,
+  category_id text not null,
+  language text,
+  licence text,
+  source text not null,
+  source_url text,
+  state text not null,
+  trackers text[] not null,
+  web_seeds text[] not null,
+  verified_at timestamp(3) with time zone,
+  size_bytes bigint,
+  seeders integer,
+  leechers integer,
+  created_at timestamp(3) with time zone not null,
+  approved_at timestamp(3) with time zone,
+  decided_at timestamp(3) with time zone,
+  decision_reason text,
+  decision_note text,
+  search tsvector not null generated always as ((setweight(to_tsvector('simple'::regconfig, immutable_unaccent(title)), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, immutable_unaccent(COALESCE(description, ''::text))), 'C'::"char"))) stored,
+  poster_url text,
+  constraint torrents_pkey PRIMARY KEY (id),
+  constraint torrents_approved_is_verified CHECK (((state <> 'approved'::text) OR ((verified_at IS NOT NULL) AND (approved_at IS NOT NULL)))),
+  constraint torrents_info_hash CHECK ((info_hash ~ '^[0-9a-f]{40}$'::text)),
+  constraint torrents_state CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'rejected'::text, 'taken_down'::text]))),
+  constraint torrents_category_id_categories_id_fk FOREIGN KEY (category_id) REFERENCES categories(id),
+  constraint torrents_info_hash_unique UNIQUE (info_hash)
+);
+CREATE INDEX torrents_by_seeders_idx ON public.torrents USING btree (COALESCE(seeders, '-1'::integer) DESC NULLS LAST, id DESC NULLS LAST) WHERE (state = 'approved'::text);
+CREATE INDEX torrents_by_size_idx ON public.torrents USING btree (COALESCE(size_bytes, (0)::bigint) DESC NULLS LAST, id DESC NULLS LAST) WHERE (state = 'approved'::text);
+CREATE INDEX torrents_by_title_idx ON public.torrents USING btree ("left"(immutable_unaccent(lower(title)), 64), id) WHERE (state = 'approved'::text);
+CREATE INDEX torrents_latest_idx ON public.torrents USING btree (approved_at DESC NULLS LAST, id DESC NULLS LAST) WHERE (state = 'approved'::text);
+CREATE INDEX torrents_latest_in_category_idx ON public.torrents USING btree (category_id, approved_at DESC NULLS LAST, id DESC NULLS LAST) WHERE (state = 'approved'::text);
+CREATE INDEX torrents_latest_of_licence_idx ON public.torrents USING btree (licence, approved_at DESC NULLS LAST, id DESC NULLS LAST) WHERE (state = 'approved'::text);
+CREATE INDEX torrents_queue_idx ON public.torrents USING btree (state, created_at, id);
+CREATE INDEX torrents_search_idx ON public.torrents USING gin (search) WHERE (state = 'approved'::text);
+CREATE INDEX torrents_title_trgm_idx ON public.torrents USING gin (immutable_unaccent(lower(title)) gin_trgm_ops) WHERE (state = 'approved'::text);
+
+create table users (
+  id uuid not null,
+  pseudonym uuid not null,
+  email_lookup bytea not null,
+  email_sealed bytea not null,
+  name text,
+  locale text not null default 'en'::text,
+  role text not null,
+  password_hash text not null,
+  created_at timestamp(3) with time zone not null,
+  banned_at timestamp(3) with time zone,
+  ban_reason text,
+  constraint users_pkey PRIMARY KEY (id),
+  constraint users_role CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
+  constraint users_email_lookup_unique UNIQUE (email_lookup),
+  constraint users_pseudonym_unique UNIQUE (pseudonym)
+);
+CREATE INDEX users_role_idx ON public.users USING btree (role) WHERE (role <> 'user'::text);
+
+grant insert, select, update on api_keys to ts_app;
+grant insert, select on audit_log to ts_app;
+grant select on categories to ts_app;
+grant insert, select, update on email_flows to ts_app;
+grant insert, select on ingest_batches to ts_app;
+grant insert, select, update on keys to ts_app;
+grant insert, select, update on playback_links to ts_app;
+grant delete, insert, select, update on rate_limits to ts_app;
+grant insert, select, update on refresh_tokens to ts_app;
+grant insert, select, update on sessions to ts_app;
+grant insert, select, update on setup_links to ts_app;
+grant insert, select on torrent_files to ts_app;
+grant insert, select on torrent_infos to ts_app;
+grant insert, select, update on torrents to ts_app;
+grant insert, select, update on users to ts_app;
+grant select on api_keys to ts_maintenance;
+grant select on audit_log to ts_maintenance;
+grant select on categories to ts_maintenance;
+grant delete, select on email_flows to ts_maintenance;
+grant delete, select on ingest_batches to ts_maintenance;
+grant delete, select on keys to ts_maintenance;
+grant delete, select on playback_links to ts_maintenance;
+grant delete, select on rate_limits to ts_maintenance;
+grant delete, select on refresh_tokens to ts_maintenance;
+grant delete, select on sessions to ts_maintenance;
+grant delete, select on setup_links to ts_maintenance;
+grant delete, select on torrent_files to ts_maintenance;
+grant delete, select on torrent_infos to ts_maintenance;
+grant select on torrents to ts_maintenance;
+grant select, update on users to ts_maintenance;

@@ -1,0 +1,88 @@
+/** Every page in both themes and on a narrow phone: nothing that axe objects to, nothing that does not fit. Pictures are kept. */
+import AxeBuilder from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import { expect, lineOf, signIn, test } from './fixtures.ts'
+
+const views = [
+  { name: 'light', colorScheme: 'light', viewport: { width: 1280, height: 800 } },
+  { name: 'dark', colorScheme: 'dark', viewport: { width: 1280, height: 800 } },
+  { name: 'phone', colorScheme: 'light', viewport: { width: 360, height: 740 } },
+  { name: 'wide', colorScheme: 'dark', viewport: { width: 2560, height: 1440 } },
+] as const
+
+const longTitle = 'A title that goes on for longer than any title should, because whoever offered it did not know when to stop: the complete and unabridged director’s cut'
+
+for (const { name, ...view } of views) {
+  test.describe(name, () => {
+    test.use(view)
+
+    test('every page is accessible and fits', async ({ page, instance, moderator }, info) => {
+      test.slow()
+      const look = async (what: string) => {
+        const { violations } = await new AxeBuilder({ page }).analyze()
+        expect(violations.map(({ id, nodes }) => `${what}: ${id} at ${nodes.map(({ html }) => html).join(' and ')}`)).toEqual([])
+        expect(await widthLost(page)).toBe(0)
+        await page.screenshot({ path: info.outputPath(`${what}.png`), fullPage: true })
+      }
+      await instance.offer(`${longTitle} (${name})`, { description: 'One line.\n\nAnother.', files: [`${'folder/'.repeat(9)}Feature.mp4`, 'Feature.mkv', 'notes.txt'] })
+
+      await page.goto('/sign-in')
+      await look('sign-in')
+      await page.getByLabel('E-mail').fill(moderator.email)
+      await page.getByLabel('Password').fill('wrong')
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await expect(page.getByRole('alert')).toBeVisible()
+      await look('sign-in refused')
+      await page.goto('/set-up/nothing')
+      await look('set-up')
+
+      await signIn(page, moderator)
+      await look('queue')
+      const line = lineOf(page, `${longTitle} (${name})`)
+      await line.getByText('Reject…').click()
+      await look('reject')
+      await line.getByRole('link').first().click()
+      await expect(page.getByRole('heading', { level: 2, name: '3 files' })).toBeVisible()
+      await look('title')
+      await page.getByRole('button', { name: /^Get a link/ }).click()
+      await expect(page.getByLabel(/Give this link/)).toBeVisible()
+      await look('title with a link')
+      await page.getByRole('button', { name: /^Approve/ }).click()
+      await expect(page.getByRole('status')).toBeVisible()
+      await page.getByText('Take down…').click()
+      await look('takedown')
+      await page.goto('/titles?state=approved')
+      await look('titles')
+      await page.goto('/titles?state=taken_down')
+      await look('no titles')
+      await page.goto('/titles/00000000-0000-4000-8000-000000000000')
+      await look('no such title')
+      await page.goto('/nowhere')
+      await look('no such page')
+    })
+  })
+}
+
+/** By how many pixels a page is wider than its window. */
+const widthLost = (page: Page) => page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth))
+
+test('the keyboard reaches everything, and shows where it is', async ({ page, moderator }) => {
+  await signIn(page, moderator)
+  await page.goto('/titles')
+  await page.keyboard.press('Tab')
+  await expect(page.getByRole('link', { name: 'Skip to the content' })).toBeFocused()
+  await expect(page.getByRole('link', { name: 'Skip to the content' })).toBeInViewport()
+  await page.keyboard.press('Enter')
+  await expect(page.locator('#content')).toBeFocused()
+  await page.keyboard.press('Tab')
+  const focused = page.locator(':focus')
+  await expect(focused).toHaveText('Pending')
+  expect(await focused.evaluate((element) => getComputedStyle(element).outlineStyle)).toBe('solid')
+})
+
+test('nothing moves for who asked for less motion', async ({ page, moderator }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' })
+  await signIn(page, moderator)
+  const longest = await page.evaluate(() => Math.max(...[...document.querySelectorAll('*')].map((element) => Number.parseFloat(getComputedStyle(element).transitionDuration))))
+  expect(longest).toBeLessThanOrEqual(0.001)
+})

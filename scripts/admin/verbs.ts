@@ -1,0 +1,129 @@
+/**
+ * The verbs of `npm run admin`: what each takes, does and answers. The rules are the features'; these only read and show.
+ * Features are imported where they are used, because loading them takes longer than saying that an option is missing.
+ */
+import { randomInt } from 'node:crypto'
+import type { ParseArgsOptionsConfig } from 'node:util'
+import { z } from 'zod'
+import { Email, Role } from '../../server/features/auth/contract.ts'
+import type { ListedUser } from '../../server/features/users/list-users.ts'
+import type { Ctx } from '../../server/kit/context.ts'
+import { scopes } from '../../server/kit/permissions.ts'
+import { line } from '../../server/kit/zod.ts'
+import { readExpiry } from './expiry.ts'
+import { UsageError } from './faults.ts'
+
+/** `json` is the whole answer for programs, `text` the same for people. */
+export type Answer = { json: unknown; text: string }
+/** `password` is what came on standard input, if the verb takes one. */
+export type Input = { values: Record<string, string | boolean | string[] | undefined>; password: string | null; now: Date }
+export type Verb = {
+  usage: string
+  about: string
+  options: ParseArgsOptionsConfig
+  /** Reads the options, before the database is opened. @throws UsageError @returns what does the work */
+  prepare(input: Input): (ctx: Ctx) => Promise<Answer>
+}
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean' } as const
+
+export const verbs: Record<string, Verb> = {
+  'setup-link': {
+    usage: '',
+    about: 'Makes a single-use link that creates the first admin in the console.',
+    options: {},
+    prepare: () => async (ctx) => {
+      const { makeSetupLink } = await import('../../server/features/auth/set-up.ts')
+      const { url, expiresAt } = await makeSetupLink(ctx)
+      return { json: { url, expiresAt: expiresAt.toISOString() }, text: `Open within the hour, once:\n${url}` }
+    },
+  },
+
+  'create-user': {
+    usage: '--email <address> --role <user|moderator|admin> [--name <name>] [--password-stdin]',
+    about: 'Makes an account. Without --password-stdin it makes a password and shows it once.',
+    options: { email: text, role: text, name: text, 'password-stdin': flag },
+    prepare({ values, password: given }) {
+      const email = read(Email, 'email', values)
+      const role = read(Role, 'role', values)
+      const name = read(line(80).optional(), 'name', values)
+      return async (ctx) => {
+        const [{ createUser }, { maskEmail }] = await Promise.all([import('../../server/features/auth/create-user.ts'), import('../../server/features/users/users.ts')])
+        const password = given ?? makePassword()
+        const { userId } = await createUser(ctx, { email, password, name, role })
+        const made = given === null ? { password } : {}
+        const shown = given === null ? `\nPassword, shown this once: ${password}` : ''
+        return { json: { userId, email: maskEmail(email), role, ...made }, text: `Made the ${role} ${maskEmail(email)} (${userId}).${shown}` }
+      }
+    },
+  },
+
+  'set-role': {
+    usage: '--email <address> --role <user|moderator|admin>',
+    about: "Gives a person another role and ends the person's sessions.",
+    options: { email: text, role: text },
+    prepare({ values }) {
+      const email = read(Email, 'email', values)
+      const role = read(Role, 'role', values)
+      return async (ctx) => {
+        const [{ setRole }, { maskEmail }] = await Promise.all([import('../../server/features/users/set-role.ts'), import('../../server/features/users/users.ts')])
+        const { userId, was, endedSessions } = await setRole(ctx, { email, role })
+        const done = was === role ? `is ${role} already; nothing was changed` : `was ${was} and is ${role} now; sessions ended: ${endedSessions}`
+        return { json: { userId, email: maskEmail(email), was, role, changed: was !== role, endedSessions }, text: `${maskEmail(email)} (${userId}) ${done}.` }
+      }
+    },
+  },
+
+  'create-api-key': {
+    usage: `--name <name> --scope <${scopes.join('|')}> --expires <days or date> [--trusted]`,
+    about: 'Makes a key for a machine and shows it once. Titles that come with a trusted key need no approval.',
+    options: { name: text, scope: { ...text, multiple: true }, expires: text, trusted: flag },
+    prepare({ values, now }) {
+      const name = read(line(80), 'name', values)
+      const scope = read(z.array(z.enum(scopes)).min(1), 'scope', values)
+      const expiresAt = readExpiry(read(z.string(), 'expires', values), now)
+      const trusted = values['trusted'] === true
+      return async (ctx) => {
+        const { createApiKey } = await import('../../server/features/api-keys/api-keys.ts')
+        const { id, key } = await createApiKey(ctx, { name, scopes: [...new Set(scope)], expiresAt, trusted })
+        return { json: { id, key, name, scopes: scope, trusted, expiresAt: expiresAt.toISOString() }, text: `Made the key ${id}, good until ${expiresAt.toISOString()}.\nKey, shown this once: ${key}` }
+      }
+    },
+  },
+
+  'list-users': {
+    usage: '[--role <user|moderator|admin>]',
+    about: 'Lists accounts, e-mail addresses masked.',
+    options: { role: text },
+    prepare({ values }) {
+      const role = read(Role.optional(), 'role', values)
+      return async (ctx) => {
+        const { listUsers } = await import('../../server/features/users/list-users.ts')
+        const users: ListedUser[] = []
+        for await (const user of listUsers(ctx, { role })) users.push(user)
+        users.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1))
+        return { json: { users }, text: users.length === 0 ? 'There are no accounts.' : users.map(asLine).join('\n') }
+      }
+    },
+  },
+}
+
+const asLine = ({ id, email, role, createdAt, banned }: ListedUser) => [id, role.padEnd(9), createdAt.slice(0, 10), email, banned ? '(banned)' : ''].join('  ').trimEnd()
+
+/** One option by its schema. @throws UsageError that names the option, not its value */
+function read<T extends z.ZodType>(schema: T, option: string, values: Input['values']): z.output<T> {
+  const result = schema.safeParse(values[option])
+  if (result.success) return result.data
+  if (values[option] === undefined) throw new UsageError(`--${option} is missing.`)
+  const [issue] = result.error.issues
+  const allowed = issue?.code === 'invalid_value' ? `: one of ${issue.values.join(', ')}` : ''
+  throw new UsageError(`--${option} is not valid${allowed}.`)
+}
+
+/** Without letters and digits that look alike; 24 of 31 signs are 118 bits. */
+const signs = 'abcdefghjkmnpqrstuvwxyz23456789'
+function makePassword(): string {
+  const group = () => Array.from({ length: 6 }, () => signs[randomInt(signs.length)]).join('')
+  return [group(), group(), group(), group()].join('-')
+}

@@ -1,0 +1,153 @@
+import { resolve } from 'node:path'
+import fc from 'fast-check'
+import Fastify from 'fastify'
+import { expect, test } from 'vitest'
+import { ConfigError, isLoopbackHost, readConfig, settings } from './config.ts'
+
+const faultsOf = (env: Record<string, string>): string[] => {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+}
+const proxied = { PUBLIC_URL: 'https://tv.example.org', TRUSTED_PROXIES: '10.0.0.1' }
+
+test('with an empty environment everything has its default', () => {
+  const { config, secrets } = readConfig({})
+  expect(config).toEqual({
+    production: false,
+    host: '127.0.0.1',
+    port: 3000,
+    publicUrl: 'http://localhost:3000',
+    dataDir: resolve('data'),
+    keysDir: resolve('data/keys'),
+    tls: null,
+    trustedProxies: [],
+    corsOrigins: [],
+    mailFrom: 'torrent-streamer <no-reply@localhost>',
+    logLevel: 'info',
+    torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000 },
+    rateLimitFactor: 1,
+    cataloguePublic: false,
+  })
+  expect(Object.values(secrets)).toEqual([null, null, null, null])
+  expect(readConfig(Object.fromEntries(Object.keys(settings).map((name) => [name, ''])))).toEqual(readConfig({}))
+})
+
+test('each documented default is the default there is', () => {
+  for (const [name, { schema, default: written }] of Object.entries(settings)) {
+    const value = schema.parse(undefined) as unknown
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) expect(written, name).toMatch(/^(none|DATA_DIR|http:)/)
+    else expect([written, written.split(' ')[0]], name).toContain(typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value))
+  }
+})
+
+test('what is set is used', () => {
+  const { config, secrets } = readConfig({
+    HOST: '::', PORT: '8443', PUBLIC_URL: 'https://TV.example.org:443/', DATA_DIR: '/srv/tv', KEYS_DIR: '/etc/tv', DATABASE_URL: 'postgres://a@db/x',
+    DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
+    TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
+    LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', CATALOGUE_PUBLIC: 'on',
+  })
+  expect(config).toEqual({
+    production: true,
+    host: '::',
+    port: 8443,
+    publicUrl: 'https://tv.example.org',
+    dataDir: '/srv/tv',
+    keysDir: '/etc/tv',
+    tls: { certFile: '/c.pem', keyFile: '/k.pem' },
+    trustedProxies: ['10.0.0.0/8', '::1'],
+    corsOrigins: ['https://app.example.org', 'http://localhost:5173'],
+    mailFrom: 'tv@example.org',
+    logLevel: 'warn',
+    torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, timeoutMs: 5_000 },
+    rateLimitFactor: 10,
+    cataloguePublic: true,
+  })
+  expect(secrets).toEqual({ databaseUrl: 'postgres://a@db/x', databaseOwnerUrl: 'postgresql://o@db/x', databaseMaintenanceUrl: 'postgres://m@db/x', smtpUrl: 'smtps://mail.example.org' })
+})
+
+test.each<[string, string]>([
+  ['HOST', '0.0.0.0'], ['HOST', '::'], ['HOST', '192.168.1.10'],
+  ['PORT', '65536'], ['PORT', '-1'], ['PORT', '80 '], ['PORT', '0x50'], ['PORT', '1e3'], ['PORT', '3000.0'], ['PORT', 'http'],
+  ['PUBLIC_URL', 'tv.example.org'], ['PUBLIC_URL', 'ftp://tv.example.org'], ['PUBLIC_URL', 'https://tv.example.org/app'], ['PUBLIC_URL', 'https://tv.example.org/?a'], ['PUBLIC_URL', 'https://ann:pw@tv.example.org'], ['PUBLIC_URL', 'https://tv.example.org/#x'],
+  ['DATABASE_URL', 'mysql://db/x'], ['DATABASE_URL', 'db'], ['DATABASE_OWNER_URL', 'http://db'], ['DATABASE_MAINTENANCE_URL', 'x'],
+  ['TLS_CERT_FILE', '/only-the-certificate'], ['TLS_KEY_FILE', '/only-the-key'],
+  ['TRUSTED_PROXIES', 'proxy.example.org'], ['TRUSTED_PROXIES', '10.0.0.0/33'], ['TRUSTED_PROXIES', '10.0.0.1/'], ['TRUSTED_PROXIES', '10.0.0.1,*'], ['TRUSTED_PROXIES', '10.0.0.0/8/8'], ['TRUSTED_PROXIES', '0.0.0.0/0'], ['TRUSTED_PROXIES', '::/0'],
+  ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'null'], ['CORS_ORIGINS', 'https://app.example.org/'], ['CORS_ORIGINS', 'https://*.example.org'], ['CORS_ORIGINS', 'app.example.org'], ['CORS_ORIGINS', 'https://App.example.org'],
+  ['SMTP_URL', 'https://mail.example.org'], ['SMTP_URL', 'mail'], ['SMTP_URL', 'smtps://mail.example.org?tls.rejectUnauthorized=false'],
+  ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'],
+  ['SWARM_TIMEOUT_SECONDS', '0'], ['RATE_LIMIT_FACTOR', '0'], ['CATALOGUE_PUBLIC', 'true'], ['CATALOGUE_PUBLIC', 'ON'], ['MAIL_FROM', 'x'],
+])('%s=%s is refused by name', (name, value) => {
+  const faults = faultsOf({ [name]: value })
+  expect(faults).toHaveLength(1)
+  expect(faults[0]).toContain(name)
+})
+
+test.each(['127.0.0.1', '127.0.0.53', 'localhost', '::1'])('listening on %s needs no public address', (host) => {
+  expect(readConfig({ HOST: host }).config.production).toBe(false)
+})
+
+test('every fault is named at once, those between settings included', () => {
+  const faults = faultsOf({ PORT: 'x', LOG_LEVEL: 'loud', TRUSTED_PROXIES: 'a,10.0.0.1,b', CORS_ORIGINS: '*', TLS_KEY_FILE: '/k', CATALOGUE_PUBLIC: '1', PUBLIC_URL: 'http://tv.example.org' })
+  expect(faults.map((fault) => fault.split(' ')[0]).sort()).toEqual(['CATALOGUE_PUBLIC', 'CORS_ORIGINS', 'LOG_LEVEL', 'PORT', 'PUBLIC_URL', 'TLS_CERT_FILE', 'TRUSTED_PROXIES'])
+  expect(faults.find((fault) => fault.startsWith('TRUSTED_PROXIES'))).toContain('"a" and "b"')
+  expect(() => readConfig({ PORT: 'x', LOG_LEVEL: 'loud' })).toThrow('2 faults')
+  expect(() => readConfig({ PORT: 'x' })).toThrow('a fault')
+})
+
+test('a fault does not repeat a secret', () => {
+  for (const fault of faultsOf({ DATABASE_URL: 'mysql://ann:hunter2@db', SMTP_URL: 'http://ann:hunter2@mail', DATABASE_OWNER_URL: 'hunter2' })) expect(fault).not.toContain('hunter2')
+})
+
+test.each([
+  ['nothing that ends TLS', { PUBLIC_URL: 'https://tv.example.org' }, /TLS is needed/],
+  ['a public address in clear', { ...proxied, PUBLIC_URL: 'http://tv.example.org' }, /must be https/],
+  ['a private address in clear', { ...proxied, PUBLIC_URL: 'http://192.168.1.10:3000' }, /must be https/],
+  ['a name that only looks local', { ...proxied, PUBLIC_URL: 'http://localhost.example.org' }, /must be https/],
+])('production with %s is refused', (_what, env, message) => {
+  expect(faultsOf(env).join('\n')).toMatch(message)
+})
+
+test('production is what is not reached by a loopback address', () => {
+  expect(readConfig(proxied).config.production).toBe(true)
+  expect(readConfig({ PUBLIC_URL: 'https://tv.example.org', TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k' }).config.production).toBe(true)
+  for (const url of ['http://localhost:3000', 'http://127.0.0.1', 'http://127.1.2.3:80', 'http://[::1]:3000']) expect(readConfig({ PUBLIC_URL: url }).config.production, url).toBe(false)
+})
+
+test('with certificates the default address is https; with a port to be found there is none yet', () => {
+  expect(readConfig({ TLS_CERT_FILE: '/c', TLS_KEY_FILE: '/k' }).config.publicUrl).toBe('https://localhost:3000')
+  expect(readConfig({ PORT: '0' }).config.publicUrl).toBeNull()
+})
+
+test.each(['localhost.', 'localhost.example.org', '127.0.0.1.example.org', '128.0.0.1', '0.0.0.0', '::1', '', '127.0.0', '1127.0.0.1'])('%j is no loopback host', (host) => {
+  expect(isLoopbackHost(host)).toBe(false)
+})
+
+test('whatever the environment holds, the answer is a configuration that works or a ConfigError', () => {
+  const likely = fc.constantFrom('on', 'off', '0', '3000', 'https://a.example', 'http://localhost', '::1', 'fe80::1%eth0', '::ffff:1.2.3.4/120', '0.0.0.0/0', 'postgres://x', 'smtp://x', '/f', 'info', ',', ' ', '1.2.3.4,::/0', 'https://[::1]', 'http://localhost:99999')
+  const value = fc.option(fc.oneof(likely, fc.string({ unit: 'binary', maxLength: 20 })), { nil: undefined })
+  const environment = fc.record(Object.fromEntries(Object.keys(settings).map((name) => [name, value])))
+  fc.assert(
+    fc.property(environment, (env) => {
+      try {
+        const { config } = readConfig(env)
+        // Fastify compiles the list of proxies
+        Fastify({ trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false })
+        expect(config.publicUrl === null || new URL(config.publicUrl).origin === config.publicUrl).toBe(true)
+      } catch (error) {
+        expect(error).toBeInstanceOf(ConfigError)
+        expect((error as ConfigError).faults.length).toBeGreaterThan(0)
+      }
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test.each(['fe80::1%eth0', '::ffff:1.2.3.4/120', '1.2.3.4/32', '10.0.0.0/8', '2001:db8::/1'])('TRUSTED_PROXIES=%s is taken only if Fastify can use it', (range) => {
+  if (faultsOf({ TRUSTED_PROXIES: range }).length === 0) Fastify({ trustProxy: readConfig({ TRUSTED_PROXIES: range }).config.trustedProxies })
+})

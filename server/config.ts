@@ -1,0 +1,164 @@
+import { isIP } from 'node:net'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+
+/** Every fault of the settings at once, each a sentence that names its setting. */
+export class ConfigError extends Error {
+  readonly faults: string[]
+  constructor(faults: string[]) {
+    super(`The settings have ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n${faults.map((f) => `  - ${f}`).join('\n')}`)
+    this.faults = faults
+  }
+}
+
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,16}$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `must be a whole number from ${min} to ${max}`)
+
+const onOff = z.enum(['on', 'off'], { error: 'must be "on" or "off"' }).transform((v) => v === 'on')
+const listOf = (isRight: (part: string) => boolean, wanted: string) =>
+  z
+    .string()
+    .transform((v) => v.split(',').map((part) => part.trim()).filter(Boolean))
+    .superRefine((parts, { addIssue }) => {
+      const wrong = parts.filter((part) => !isRight(part))
+      if (wrong.length > 0) addIssue(`has ${wrong.map((part) => `"${part}"`).join(' and ')}, which is no ${wanted}`)
+    })
+
+const postgresUrl = z.string().refine((v) => /^postgres(ql)?:$/.test(protocolOf(v) ?? ''), 'must be a postgres:// URL')
+const httpUrl = z
+  .string()
+  .refine((v) => /^https?:$/.test(protocolOf(v) ?? ''), 'must be an http:// or https:// URL')
+  .refine((v) => !URL.canParse(v) || new URL(v).pathname + new URL(v).search === '/', 'must be an origin: no path, no query')
+  .transform((v) => new URL(v).origin)
+
+/** One row a setting: its schema, its default as people read it, and what it does. docs/settings.md is made from this table. */
+export const settings = {
+  HOST: { schema: z.string().default('127.0.0.1'), default: '127.0.0.1', about: 'Address to listen on.' },
+  PORT: { schema: integer(0, 65535).default(3000), default: '3000', about: 'Port to listen on; 0 takes a free one.' },
+  PUBLIC_URL: {
+    schema: httpUrl.optional(),
+    default: 'http://localhost:PORT',
+    about: 'Origin by which people reach the service. Anything but a loopback address means production: plain HTTP and missing secrets are then refused.',
+  },
+  DATA_DIR: { schema: z.string().default('./data'), default: './data', about: 'Folder of the embedded Postgres, torrent data and the mail outbox.' },
+  KEYS_DIR: { schema: z.string().optional(), default: 'DATA_DIR/keys', about: 'Folder of the operator secret. Keep it apart from backups of the data.' },
+  DATABASE_URL: { schema: postgresUrl.optional(), default: 'none: embedded Postgres', secret: true, about: 'Postgres as the role that serves requests (ts_app).' },
+  DATABASE_OWNER_URL: { schema: postgresUrl.optional(), default: 'none', secret: true, about: 'Postgres as the role that owns the tables (ts_owner); used by set-up, never while serving.' },
+  DATABASE_MAINTENANCE_URL: { schema: postgresUrl.optional(), default: 'none', secret: true, about: 'Postgres as the role that purges (ts_maintenance).' },
+  TLS_CERT_FILE: { schema: z.string().optional(), default: 'none', about: 'PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS itself.' },
+  TLS_KEY_FILE: { schema: z.string().optional(), default: 'none', about: 'PEM private key of TLS_CERT_FILE.' },
+  TRUSTED_PROXIES: { schema: listOf(isAddressOrRange, 'address and no CIDR range').default([]), default: 'none', about: 'Addresses or CIDR ranges, by comma, whose X-Forwarded-For and X-Forwarded-Proto are believed.' },
+  CORS_ORIGINS: { schema: listOf(isOrigin, 'exact origin such as https://app.example.org').default([]), default: 'none', about: 'Exact origins, by comma, whose pages may call the API with a bearer token.' },
+  SMTP_URL: {
+    schema: z
+      .string()
+      .refine((v) => /^smtps?:$/.test(protocolOf(v) ?? ''), 'must be an smtp:// or smtps:// URL')
+      // its query could switch the checks of the certificate off
+      .refine((v) => !URL.canParse(v) || new URL(v).search === '', 'must have no query')
+      .optional(),
+    default: 'none: DATA_DIR/outbox',
+    secret: true,
+    about: 'Mail server. Without it, mails are written to DATA_DIR/outbox as .eml files.',
+  },
+  MAIL_FROM: { schema: z.string().min(3).default('torrent-streamer <no-reply@localhost>'), default: 'torrent-streamer <no-reply@localhost>', about: 'Sender of mails.' },
+  LOG_LEVEL: { schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), default: 'info', about: 'Least severity that is logged.' },
+  TORRENT_PORT: { schema: integer(0, 65535).default(0), default: '0', about: 'Port on which other peers reach the engine; 0 takes a free one.' },
+  TORRENT_HOST: { schema: z.string().refine((v) => isIP(v) > 0, 'must be an IP address').default('127.0.0.1'), default: '127.0.0.1', about: 'Address the engine listens on. 0.0.0.0 lets peers connect to it.' },
+  ALLOW_PRIVATE_PEERS: { schema: onOff.default(false), default: 'off', about: 'Lets trackers, web seeds and peers have loopback and private addresses. For tests and closed networks.' },
+  CACHE_BYTES: { schema: integer(67_108_864, Number.MAX_SAFE_INTEGER).default(21_474_836_480), default: '21474836480 (20 GiB)', about: 'Most bytes of torrent data kept on disk; a title that would pass it is not started.' },
+  SWARM_TIMEOUT_SECONDS: { schema: integer(1, 600).default(30), default: '30', about: 'How long a player waits for bytes from the swarm before 504, or before its connection is closed.' },
+  RATE_LIMIT_FACTOR: { schema: integer(1, 100_000).default(1), default: '1', about: 'Multiplies every rate limit, for a site whose users share one address.' },
+  CATALOGUE_PUBLIC: { schema: onOff.default(false), default: 'off', about: 'Lets anyone browse the catalogue without signing in. Playback always needs an account.' },
+} as const satisfies Record<string, { schema: z.ZodType; default: string; about: string; secret?: true }>
+
+type Values = { [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
+
+/**
+ * Reads settings from an environment; touches nothing else. An empty value counts as absent.
+ * @throws ConfigError naming every fault.
+ */
+export function readConfig(env: Record<string, string | undefined>) {
+  const faults: string[] = []
+  const read: Record<string, unknown> = {}
+  for (const [name, { schema }] of Object.entries(settings)) {
+    const result = schema.safeParse(env[name] === '' ? undefined : env[name])
+    if (result.success) read[name] = result.data
+    else faults.push(`${name} ${result.error.issues[0]?.message ?? 'is not valid'}`)
+  }
+  faults.push(...faultsTogether(read))
+  if (faults.length > 0) throw new ConfigError(faults)
+  const v = read as Values
+  const publicUrl = originOf(v)
+  const production = isProduction(publicUrl)
+
+  const dataDir = resolve(v.DATA_DIR)
+  return {
+    config: {
+      production,
+      host: v.HOST,
+      port: v.PORT,
+      /** Null where the port is taken at start-up: the origin is then made from the real one. */
+      publicUrl: v.PUBLIC_URL ?? (v.PORT === 0 ? null : publicUrl),
+      dataDir,
+      keysDir: v.KEYS_DIR ? resolve(v.KEYS_DIR) : join(dataDir, 'keys'),
+      tls: v.TLS_CERT_FILE && v.TLS_KEY_FILE ? { certFile: v.TLS_CERT_FILE, keyFile: v.TLS_KEY_FILE } : null,
+      trustedProxies: v.TRUSTED_PROXIES,
+      corsOrigins: v.CORS_ORIGINS,
+      mailFrom: v.MAIL_FROM,
+      logLevel: v.LOG_LEVEL,
+      torrent: { host: v.TORRENT_HOST, port: v.TORRENT_PORT, allowPrivate: v.ALLOW_PRIVATE_PEERS, cacheBytes: v.CACHE_BYTES, timeoutMs: v.SWARM_TIMEOUT_SECONDS * 1000 },
+      rateLimitFactor: v.RATE_LIMIT_FACTOR,
+      cataloguePublic: v.CATALOGUE_PUBLIC,
+    },
+    secrets: {
+      databaseUrl: v.DATABASE_URL ?? null,
+      databaseOwnerUrl: v.DATABASE_OWNER_URL ?? null,
+      databaseMaintenanceUrl: v.DATABASE_MAINTENANCE_URL ?? null,
+      smtpUrl: v.SMTP_URL ?? null,
+    },
+  }
+}
+
+/** What is wrong with settings that are right one by one; those that are wrong by themselves are absent here. */
+function faultsTogether(v: Partial<Values>): string[] {
+  const faults: string[] = []
+  if (Boolean(v.TLS_CERT_FILE) !== Boolean(v.TLS_KEY_FILE)) faults.push('TLS_CERT_FILE and TLS_KEY_FILE go together: give both or neither')
+  if (v.PUBLIC_URL === undefined || !isProduction(v.PUBLIC_URL)) {
+    // whoever can reach the address could say "Host: localhost" and be served in clear
+    if (v.HOST !== undefined && !isLoopbackHost(v.HOST === '::1' ? '[::1]' : v.HOST)) faults.push(`HOST ${v.HOST} is reached from other machines, so PUBLIC_URL must say by which https:// address`)
+    return faults
+  }
+  if (!v.TLS_CERT_FILE && v.TRUSTED_PROXIES?.length === 0)
+    faults.push(`PUBLIC_URL ${v.PUBLIC_URL} is not a loopback address, so TLS is needed: give TLS_CERT_FILE and TLS_KEY_FILE, or TRUSTED_PROXIES that end it`)
+  if (!v.PUBLIC_URL.startsWith('https:')) faults.push(`PUBLIC_URL ${v.PUBLIC_URL} must be https:// outside loopback`)
+  return faults
+}
+
+const originOf = ({ PUBLIC_URL, PORT, TLS_CERT_FILE }: Values): string => PUBLIC_URL ?? `${TLS_CERT_FILE ? 'https' : 'http'}://localhost${PORT === 0 ? '' : `:${PORT}`}`
+const isProduction = (publicUrl: string): boolean => !isLoopbackHost(new URL(publicUrl).hostname)
+
+export type Config = ReturnType<typeof readConfig>['config']
+export type Secrets = ReturnType<typeof readConfig>['secrets']
+
+/** Loopback by name or number: what "not production" means. */
+export function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function protocolOf(value: string): string | null {
+  return URL.canParse(value) ? new URL(value).protocol : null
+}
+
+function isOrigin(value: string): boolean {
+  return /^https?:\/\/[^*]+$/.test(value) && URL.canParse(value) && new URL(value).origin === value
+}
+
+function isAddressOrRange(value: string): boolean {
+  const [address = '', bits, ...rest] = value.split('/')
+  const version = isIP(address)
+  return version > 0 && rest.length === 0 && (bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+}

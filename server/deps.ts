@@ -1,0 +1,74 @@
+import { join } from 'node:path'
+import { connect } from '../db/client.ts'
+import type { Config, Secrets } from './config.ts'
+import { startEngine, type EngineClient } from './engine/client.ts'
+import { clock } from './kit/clock.ts'
+import type { Deps } from './kit/context.ts'
+import { createCursors } from './kit/cursors.ts'
+import { jobs } from './kit/jobs.ts'
+import { loadKeys } from './kit/keys.ts'
+import { createLimits } from './kit/limits.ts'
+import { createLog } from './kit/log.ts'
+import { createMailer } from './kit/mail.ts'
+import { readOperatorSecret } from './kit/operator-secret.ts'
+import { createPasswords } from './kit/passwords.ts'
+import { listenForRevocations } from './kit/revocations.ts'
+import { createSealer } from './kit/seal.ts'
+
+export type Overrides = Partial<Pick<Deps, 'now' | 'log' | 'engine' | 'limits' | 'passwords'>>
+
+/** Everything that is made once and closed at the end, in the order of need. Disposing closes it in reverse. */
+export async function createDeps(config: Config, secrets: Secrets, overrides: Overrides = {}): Promise<Deps & AsyncDisposable & { setPublicUrl(url: string): void }> {
+  await using made = new AsyncDisposableStack()
+  if (!secrets.databaseUrl) throw new Error('DATABASE_URL is missing: start with "npm start", which brings a Postgres of its own')
+  const log = overrides.log ?? createLog(config.logLevel)
+  const { newId, randomBytes } = clock
+  const now = overrides.now ?? clock.now
+  const { db, sql, close } = connect(secrets.databaseUrl)
+  made.defer(close)
+
+  const sealer = createSealer(await readOperatorSecret(config.keysDir, config.production))
+  const keys = await loadKeys({ db, sealer, now, newId, randomBytes })
+  const revocations = made.use(await listenForRevocations({ db, sql, now, newId, log }))
+  const engine = overrides.engine ?? made.use(await startOwnEngine(config, log))
+  let publicUrl = config.publicUrl
+  const closing = made.move()
+
+  return {
+    config,
+    secrets,
+    publicUrl: () => publicUrl ?? `http://127.0.0.1:${config.port}`,
+    setPublicUrl: (url) => (publicUrl ??= url),
+    db,
+    sql,
+    now,
+    newId,
+    randomBytes,
+    log,
+    sealer,
+    keys,
+    cursors: createCursors(keys),
+    passwords: overrides.passwords ?? createPasswords(),
+    limits: overrides.limits ?? createLimits(sql, config.rateLimitFactor),
+    jobs,
+    mailer: createMailer({ sealer, jobs, newId }),
+    engine,
+    revocations,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+function startOwnEngine({ dataDir, torrent }: Config, log: Deps['log']): Promise<EngineClient> {
+  return startEngine({
+    settings: {
+      dataDir: join(dataDir, 'torrents'),
+      host: torrent.host,
+      port: torrent.port,
+      allowPrivateAddresses: torrent.allowPrivate,
+      windowBytes: 8 * 1024 * 1024,
+      idleMs: 60_000,
+      connectionsPerTorrent: 50,
+    },
+    onEvent: (event) => log.info(event, 'engine'),
+  })
+}

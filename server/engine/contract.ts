@@ -1,0 +1,137 @@
+/**
+ * What the server and the torrent engine say to each other over the IPC channel of a child process (structured clone).
+ * The server sends requests, each answered by one reply, and two notes that need none; the engine sends events besides.
+ */
+import { z } from 'zod'
+import { infoHashPattern } from '../lib/infohash.ts'
+
+const infoHash = z.string().regex(infoHashPattern)
+const position = z.int().min(0)
+const readerId = z.int().min(1)
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
+/** `host:port` of a peer that the operator or a test names; never taken from a torrent. */
+const peers = z.array(z.string()).default([])
+
+export const EngineSettings = z.strictObject({
+  /** Absolute folder of the engine's own. */
+  dataDir: z.string().min(1),
+  host: z.string().min(1),
+  /** 0: any free one. */
+  port: z.int().min(0).max(65_535),
+  /** Peers and trackers on loopback and private networks: for tests and closed networks (control D3). */
+  allowPrivateAddresses: z.boolean(),
+  /** The most that is fetched ahead of a reader, in bytes. */
+  windowBytes: z.int().min(1),
+  /** How long a torrent that nobody reads keeps its connections. */
+  idleMs: z.int().min(0),
+  connectionsPerTorrent: z.int().min(1),
+})
+export type EngineSettings = z.infer<typeof EngineSettings>
+
+/** `torrent` is a .torrent of the server's own making, around an info dictionary whose hash it has checked. */
+export const OpenTorrent = z.strictObject({ infoHash, torrent: bytes, trackers: z.array(z.string()), peers })
+export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.string()), peers, timeoutMs: z.int().min(1) })
+/**
+ * Asks for the bytes `start` (included) to `end` (excluded) of a file. `position` is where the reader stands: `start` lies
+ * ahead of it when earlier bytes are known to be there already.
+ */
+export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position })
+export const InfoHashOnly = z.strictObject({ infoHash })
+const Nothing = z.strictObject({})
+
+const request = <Op extends string, Input extends z.ZodType>(op: Op, input: Input) =>
+  z.strictObject({ kind: z.literal('request'), id: z.int(), op: z.literal(op), input })
+
+export const FromServer = z.union([
+  z.discriminatedUnion('op', [
+    request('configure', EngineSettings),
+    request('open', OpenTorrent),
+    request('metadata', FetchMetadata),
+    request('want', Want),
+    request('remove', InfoHashOnly),
+    request('stats', Nothing),
+    request('ping', Nothing),
+  ]),
+  z.strictObject({ kind: z.literal('progress'), readerId, position }),
+  z.strictObject({ kind: z.literal('release'), readerId }),
+])
+export type FromServer = z.infer<typeof FromServer>
+export type EngineRequest = Extract<FromServer, { kind: 'request' }>
+export type EngineOp = EngineRequest['op']
+export type EngineInput<Op extends EngineOp> = z.input<Extract<(typeof FromServer)['options'][0]['options'][number], { shape: { op: z.ZodLiteral<Op> } }>>['input']
+
+export const TorrentLayout = z.object({
+  pieceLength: z.int(),
+  files: z.array(z.object({ index: z.int(), lengthBytes: z.int() })),
+})
+export type TorrentLayout = z.infer<typeof TorrentLayout>
+
+export const TorrentStats = z.object({
+  infoHash,
+  /** Connected ones. */
+  peers: z.int(),
+  readers: z.int(),
+  /** Bytes per second. */
+  downloadSpeed: z.number(),
+  uploadSpeed: z.number(),
+  /** Received from peers since the engine started, protocol included; it never shrinks while the engine lives. */
+  fetchedBytes: z.int(),
+  sentBytes: z.int(),
+  verifiedPieces: z.int(),
+  pieces: z.int(),
+})
+export type TorrentStats = z.infer<typeof TorrentStats>
+
+/** `torrents` are those active now; the totals count all since the engine started. */
+export const EngineStats = z.object({ torrents: z.array(TorrentStats), fetchedBytes: z.int(), sentBytes: z.int() })
+export type EngineStats = z.infer<typeof EngineStats>
+
+export const engineReplies = {
+  configure: z.object({ port: z.int() }),
+  open: TorrentLayout,
+  /** The info dictionary, its hash verified. */
+  metadata: bytes,
+  want: z.null(),
+  remove: z.null(),
+  stats: EngineStats,
+  ping: z.null(),
+} satisfies Record<EngineOp, z.ZodType>
+export type EngineReply<Op extends EngineOp> = z.infer<(typeof engineReplies)[Op]>
+
+/**
+ * - `swarm_timeout`: no bytes, or no metadata, in the time allowed
+ * - `unavailable`: the engine is not running, or crashed while it was asked
+ * - `storage_full`, `storage_failed`: the disk took no more, or failed
+ * - `removed`: the torrent was removed while it was read
+ * - `not_open`: the engine does not know the torrent (the client opens it and asks again)
+ * - `refused`: a torrent, file or range that makes no sense
+ * - `listen_failed`: the port is taken or not allowed
+ * - `aborted`: the reader was let go
+ */
+export const EngineErrorCode = z.enum(['swarm_timeout', 'unavailable', 'storage_full', 'storage_failed', 'removed', 'not_open', 'refused', 'listen_failed', 'aborted', 'internal'])
+export type EngineErrorCode = z.infer<typeof EngineErrorCode>
+
+export class EngineError extends Error {
+  override readonly name = 'EngineError'
+  readonly code: EngineErrorCode
+  constructor(code: EngineErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+const Failure = z.object({ code: EngineErrorCode, message: z.string() })
+export type Failure = z.infer<typeof Failure>
+
+export const FromEngine = z.union([
+  z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(true), value: z.unknown() }),
+  z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(false), error: Failure }),
+  /** All bytes of the reader's want before `upTo` are on disk, verified. */
+  z.object({ kind: z.literal('available'), readerId, upTo: position }),
+  z.object({ kind: z.literal('failed'), readerId, error: Failure }),
+  /** The torrent is not open any more: nobody had read it for a while, or it was removed. */
+  z.object({ kind: z.literal('closed'), infoHash }),
+  /** Something worth a line in the log. */
+  z.object({ kind: z.literal('notice'), event: z.string(), infoHash: infoHash.optional(), detail: z.string().optional() }),
+])
+export type FromEngine = z.infer<typeof FromEngine>

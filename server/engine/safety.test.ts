@@ -1,0 +1,159 @@
+import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { encodeBencode, type Encodable } from '../lib/bencode.ts'
+import { infoHashOf } from '../lib/infohash.ts'
+import { buildTorrentFile } from '../lib/torrent.ts'
+import { startTestEngine } from '../test/engine.ts'
+import { startSwarm } from '../test/swarm.ts'
+
+const MiB = 1024 * 1024
+
+describe('metadata', () => {
+  it('comes from the swarm by info-hash alone, the very bytes of it', async () => {
+    await using swarm = await startSwarm({ name: 'folder', files: [{ path: 'a.mkv', sizeBytes: 40 * MiB }, { path: 'b.srt', sizeBytes: 10 }], pieceLength: 16_384 })
+    await using engine = await startTestEngine()
+    const wanted = { infoHash: swarm.infoHash, trackers: [swarm.trackerUrl], timeoutMs: 20_000 }
+    const [first, second] = await Promise.all([engine.client.metadata(wanted), engine.client.metadata(wanted)])
+    expect(first).toEqual(swarm.torrent.infoBytes)
+    expect(second).toEqual(first)
+    expect((await engine.client.stats()).torrents).toEqual([])
+    expect(await readdir(engine.dataDir)).toEqual(['compiled'])
+  })
+
+  it('that nobody has is a timeout; that of an open torrent is known', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
+    await using engine = await startTestEngine()
+    const wanted = { infoHash: swarm.infoHash, trackers: [swarm.trackerUrl], timeoutMs: 300 }
+    await expect(engine.client.metadata(wanted)).rejects.toMatchObject({ code: 'swarm_timeout' })
+    await engine.client.open(swarm.source)
+    expect(await engine.client.metadata(wanted)).toEqual(swarm.torrent.infoBytes)
+  })
+
+  it('searched for while the torrent is opened and read is answered from it', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
+    await using engine = await startTestEngine()
+    const searching = engine.client.metadata({ infoHash: swarm.infoHash, trackers: [swarm.trackerUrl], timeoutMs: 30_000 })
+    using reader = engine.client.reader({ source: swarm.source, fileIndex: 0, start: 0, end: MiB })
+    expect(await searching).toEqual(swarm.torrent.infoBytes)
+    await swarm.startSeeder()
+    expect(await reader.waitFor(0, 30_000)).toBeGreaterThan(0)
+  })
+})
+
+describe('what is refused', () => {
+  const info = (fields: Record<string, Encodable>) => encodeBencode(new Map(Object.entries({ 'piece length': 16_384, pieces: new Uint8Array(20), ...fields })))
+  const entry = (length: number, ...path: string[]) => new Map<string, Encodable>([['length', length], ['path', path]])
+
+  it.each([
+    ['a path that leaves its folder', info({ name: 'x', files: [entry(1, '..', '..', 'etc', 'passwd')] })],
+    ['an absolute name', info({ name: '/etc/passwd', length: 1 })],
+    ['a piece length of 0', info({ name: 'x', length: 1, 'piece length': 0 })],
+    ['200,000 nested lists', Buffer.from(`d4:name${'l'.repeat(200_000)}${'e'.repeat(200_000)}e`)],
+  ])('%s, and nothing of it is on disk', async (_what, infoBytes) => {
+    await using engine = await startTestEngine()
+    const infoHash = infoHashOf(infoBytes)
+    const source = { infoHash, load: async () => ({ torrent: buildTorrentFile(infoBytes, []), trackers: [] }) }
+    await expect(engine.client.open(source)).rejects.toMatchObject({ code: 'refused' })
+    using reader = engine.client.reader({ source, fileIndex: 0, start: 0, end: 1 })
+    await expect(reader.waitFor(0, 10_000)).rejects.toMatchObject({ code: 'refused' })
+    expect(await readdir(engine.dataDir)).toEqual(['compiled'])
+    expect(engine.events).toHaveLength(1) // and it did not crash
+  })
+
+  it('a torrent under the name of another', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
+    await using engine = await startTestEngine()
+    const source = { infoHash: '0'.repeat(40), load: swarm.source.load }
+    await expect(engine.client.open(source)).rejects.toMatchObject({ code: 'refused' })
+  })
+
+  it.each([
+    ['a file that is not there', { fileIndex: 1, start: 0, end: 1 }],
+    ['more than the file holds', { fileIndex: 0, start: 0, end: MiB + 1 }],
+  ])('a range of %s', async (_what, range) => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
+    await using engine = await startTestEngine()
+    using reader = engine.client.reader({ source: swarm.source, ...range })
+    await expect(reader.waitFor(0, 10_000)).rejects.toMatchObject({ code: 'refused' })
+    expect((await engine.client.stats()).torrents).toEqual([])
+  })
+
+  it('a range that is none, before the engine hears of it', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
+    await using engine = await startTestEngine()
+    for (const [start, end] of [[5, 5], [5, 4], [-1, 4], [0, 2 ** 53], [NaN, 4]] as const) {
+      expect(() => engine.client.reader({ source: swarm.source, fileIndex: 0, start, end })).toThrow(RangeError)
+    }
+    using reader = engine.client.reader({ source: swarm.source, fileIndex: 0, start: 10, end: 20 })
+    for (const position of [9, 20]) await expect(reader.waitFor(position, 10_000)).rejects.toThrow(RangeError)
+  })
+
+  it('what cannot be loaded fails its reader, and another try may do better', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }] })
+    await using engine = await startTestEngine()
+    let fails = true
+    const source = { infoHash: swarm.infoHash, load: async () => (fails ? Promise.reject(new Error('the database is away')) : swarm.source.load()) }
+    using reader = engine.client.reader({ source, fileIndex: 0, start: 0, end: MiB })
+    await expect(reader.waitFor(0, 10_000)).rejects.toMatchObject({ code: 'internal' })
+    fails = false
+    using again = engine.client.reader({ source, fileIndex: 0, start: 0, end: MiB })
+    expect(await again.waitFor(0, 30_000)).toBeGreaterThan(0)
+  })
+})
+
+describe('addresses', () => {
+  /** A listener that counts who calls. */
+  async function listener() {
+    let calls = 0
+    const server = createServer((socket) => {
+      calls += 1
+      socket.destroy()
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => void server.close())
+    return { port: (server.address() as AddressInfo).port, calls: () => calls }
+  }
+
+  it.each([true, false])('on loopback are called when private ones are allowed: %s', async (allowPrivateAddresses) => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
+    await using engine = await startTestEngine({ allowPrivateAddresses })
+    const [tracker, peer] = [await listener(), await listener()]
+    const { torrent } = await swarm.source.load()
+    const source = { infoHash: swarm.infoHash, load: async () => ({ torrent, trackers: [`http://127.0.0.1:${tracker.port}/announce`, `http://0x7f.1:${tracker.port}/`], peers: [`127.0.0.1:${peer.port}`] }) }
+    using reader = engine.client.reader({ source, fileIndex: 0, start: 0, end: MiB })
+    if (allowPrivateAddresses) {
+      await vi.waitFor(() => expect([tracker.calls() > 0, peer.calls() > 0]).toEqual([true, true]), { timeout: 10_000 })
+      return
+    }
+    await expect(reader.waitFor(0, 2_000)).rejects.toMatchObject({ code: 'swarm_timeout' })
+    expect([tracker.calls(), peer.calls()]).toEqual([0, 0])
+    expect(engine.events).toContainEqual({ event: 'trackers_dropped', infoHash: swarm.infoHash, detail: 'tracker_private_address,tracker_private_address' })
+  })
+
+  it('that it listens on are the one it was told', async () => {
+    await using engine = await startTestEngine()
+    const { port } = engine.client.listening() ?? { port: 0 }
+    const reaches = async (host: string) => {
+      const socket = connect(port, host)
+      try {
+        await once(socket, 'connect')
+        return true
+      } catch {
+        return false
+      } finally {
+        socket.destroy()
+      }
+    }
+    expect(await reaches('127.0.0.1')).toBe(true)
+    expect(await reaches('127.0.0.2')).toBe(false) // a listener on all interfaces answers here
+  })
+})
+
+it('its environment holds no secret: nothing of its parent is in it', async ({ skip }) => {
+  skip(process.platform !== 'linux', 'only Linux shows the environment of a process')
+  await using engine = await startTestEngine()
+  const environment = await readFile(`/proc/${engine.client.listening()?.pid}/environ`, 'utf8')
+  expect(environment.split('\0').filter(Boolean).map((line) => line.split('=')[0]).sort()).toEqual(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_COMPILE_CACHE', 'NODE_ENV'])
+})

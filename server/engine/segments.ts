@@ -1,0 +1,33 @@
+/**
+ * Where a torrent's bytes lie: one folder per info-hash, each file as segments of a fixed size, named by number alone.
+ * Both processes compute it: the engine writes there, the server reads what the engine has called verified.
+ */
+import { join } from 'node:path'
+
+/** 32 MiB: the grain in which stored data can be dropped without leaving holes. */
+export const segmentBytes = 32 * 1024 * 1024
+
+export interface FileSpan { readonly fileIndex: number; readonly offset: number; readonly length: number }
+/** `length` bytes at `offset` of the file `path` (relative to the engine's data folder). */
+export interface SegmentSpan { readonly path: string; readonly offset: number; readonly length: number }
+
+/** Beside them, Node's compile cache of the engine's own code. */
+export const compiledFolder = 'compiled'
+
+export const torrentFolder = (infoHash: string): string => infoHash
+
+export const segmentPath = (infoHash: string, fileIndex: number, segment: number): string =>
+  join(torrentFolder(infoHash), `${fileIndex}-${segment}`)
+
+/** The segments that hold a stretch of a file, in order. */
+export function segmentSpans(infoHash: string, { fileIndex, offset, length }: FileSpan): SegmentSpan[] {
+  const spans: SegmentSpan[] = []
+  for (let at = offset; at < offset + length;) {
+    const segment = Math.floor(at / segmentBytes)
+    const within = at - segment * segmentBytes
+    const taken = Math.min(segmentBytes - within, offset + length - at)
+    spans.push({ path: segmentPath(infoHash, fileIndex, segment), offset: within, length: taken })
+    at += taken
+  }
+  return spans
+}

@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, expect, it, test } from 'vitest'
+import { startTestApp, type TestApp } from '../../test/app.ts'
+import { createApiKey, findApiKey } from './api-keys.ts'
+
+let app: TestApp
+let clock = Date.parse('2026-03-01T12:00:00Z')
+beforeAll(async () => {
+  app = await startTestApp({ overrides: { now: () => new Date(clock) } })
+})
+afterAll(() => app[Symbol.asyncDispose]())
+
+const hour = 3_600_000
+const make = (more: { trusted?: boolean; lifeMs?: number } = {}) =>
+  createApiKey(app.as.operator(), { name: 'worker', scopes: ['ingest:write'], trusted: more.trusted ?? false, expiresAt: new Date(clock + (more.lifeMs ?? hour)) })
+const rowOf = async (id: string) => (await app.deps.sql`select * from api_keys where id = ${id}`)[0]
+
+it('makes a key that stands for what it was made for', async () => {
+  const { id, key } = await make({ trusted: true })
+  expect(key).toMatch(/^tsk_[\w-]{43}$/)
+  expect(await findApiKey(app.deps, key)).toEqual({ kind: 'api_key', keyId: id, scopes: ['ingest:write'], trusted: true })
+  expect(await app.deps.sql`select action, actor_kind, target_id from audit_log where action = 'api_key.create' and target_id = ${id}`).toEqual([{ action: 'api_key.create', actor_kind: 'operator', target_id: id }])
+})
+
+it('keeps no key, only its hash (control A15)', async () => {
+  const { id, key } = await make()
+  const row = await rowOf(id)
+  expect(row?.['key_hash']).toHaveLength(32)
+  const everything = JSON.stringify([row, await app.deps.sql`select * from audit_log`, app.logLines])
+  expect(everything).not.toContain(key)
+  expect(everything).not.toContain(key.slice(4))
+})
+
+test.each<[string, { scopes?: []; expiresAt?: Date }, string]>([
+  ['no scope', { scopes: [] }, 'scopes'],
+  ['an end in the past', { expiresAt: new Date(0) }, 'expiresAt'],
+  ['no date', { expiresAt: new Date(NaN) }, 'expiresAt'],
+])('makes none with %s', async (_what, wrong, path) => {
+  const count = async () => (await app.deps.sql`select count(*) from api_keys`)[0]
+  const before = await count()
+  const wanted = createApiKey(app.as.operator(), { name: 'worker', scopes: ['ingest:write'], trusted: false, expiresAt: new Date(clock + hour), ...wrong })
+  await expect(wanted).rejects.toMatchObject({ status: 422, errors: [{ path }] })
+  expect(await count()).toEqual(before)
+})
+
+it('finds no key that has expired or was revoked', async () => {
+  const { id, key } = await make({ lifeMs: 10_000 })
+  clock += 9_999
+  expect(await findApiKey(app.deps, key)).not.toBeNull()
+  clock += 1
+  expect(await findApiKey(app.deps, key)).toBeNull()
+  clock -= 1
+  await app.deps.sql`update api_keys set revoked_at = now() where id = ${id}`
+  expect(await findApiKey(app.deps, key)).toBeNull()
+})
+
+it('finds none for anything but the whole key', async () => {
+  const { key } = await make()
+  for (const presented of ['', 'tsk_', key.slice(0, -1), `${key}a`, key.toUpperCase(), key.slice(4), ` ${key}`, `${key}\n`, "tsk_' or ''='", 'tsk_' + '\u0000'.repeat(43)]) {
+    expect([presented, await findApiKey(app.deps, presented)]).toEqual([presented, null])
+  }
+})
+
+it('notes the use, once a minute at most', async () => {
+  const { id, key } = await make()
+  const lastUsed = async () => Date.parse(String((await rowOf(id))?.['last_used_at']))
+  const first = clock
+  await findApiKey(app.deps, key)
+  expect(await lastUsed()).toBe(first)
+  clock = first + 59_000
+  await findApiKey(app.deps, key)
+  expect(await lastUsed()).toBe(first)
+  clock = first + 61_000
+  await findApiKey(app.deps, key)
+  expect(await lastUsed()).toBe(first + 61_000)
+  // a refused use is none
+  await app.deps.sql`update api_keys set revoked_at = now() where id = ${id}`
+  clock = first + 600_000
+  await findApiKey(app.deps, key)
+  expect(await lastUsed()).toBe(first + 61_000)
+})

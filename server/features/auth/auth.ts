@@ -1,0 +1,2 @@
+/** What siblings may ask of authentication. */
+export { endSessionsOfUser } from './sessions.ts'

@@ -1,0 +1,90 @@
+import { DrizzlePostgreSQLAdapter } from '@lucia-auth/adapter-drizzle'
+import { and, eq, gt, isNull } from 'drizzle-orm'
+import { Lucia, TimeSpan, type Adapter, type DatabaseSession } from 'lucia'
+import type { Db, Tx } from '../../../db/client.ts'
+import { sessions, users } from '../../../db/schema/index.ts'
+import type { Role } from '../../kit/permissions.ts'
+import { tokenHash } from '../../kit/secret-tokens.ts'
+
+// The one place that knows Lucia, which upstream has frozen (docs/decisions/0004).
+
+export type SessionKind = 'app' | 'console'
+
+/** Idle and absolute limits (control A4). */
+export const lifetimes = {
+  app: { idle: new TimeSpan(30, 'd'), absolute: new TimeSpan(180, 'd') },
+  console: { idle: new TimeSpan(30, 'm'), absolute: new TimeSpan(12, 'h') },
+} as const
+
+type SessionAttributes = {
+  publicId: string
+  kind: SessionKind
+  createdAt: Date
+  absoluteExpiresAt: Date
+  deviceName: string | null
+  devicePlatform: string | null
+}
+
+declare module 'lucia' {
+  interface Register {
+    Lucia: ReturnType<typeof luciaFor>
+    DatabaseSessionAttributes: SessionAttributes
+    DatabaseUserAttributes: { role: Role }
+  }
+}
+
+/** The id in a cookie is random; the id of the row is its hash. */
+export const rowIdOf = (cookieId: string): string => Buffer.from(tokenHash(cookieId)).toString('hex')
+
+/** What Lucia's own ids look like; anything else is not looked up. */
+export const isCookieId = (value: string): boolean => /^[a-z2-7]{40}$/.test(value)
+
+/**
+ * Lucia over our sessions table. `by: 'cookie'` takes the secret id that only its bearer knows; `by: 'row'` the hash,
+ * for code that found the row by other means. Never make a cookie from an id that Lucia gives back: it is the hash.
+ */
+export function luciaFor(tx: Db | Tx, now: () => Date, kind: SessionKind, by: 'cookie' | 'row') {
+  return new Lucia(adapterFor(tx, now, by), {
+    sessionExpiresIn: lifetimes[kind].idle,
+    getSessionAttributes: ({ publicId, kind: sessionKind, absoluteExpiresAt }) => ({ publicId, kind: sessionKind, absoluteExpiresAt }),
+    getUserAttributes: ({ role }) => ({ role }),
+  })
+}
+
+/**
+ * Lucia's adapter with four differences: ids are hashed at rest; an ended session is a column, not a missing row
+ * (the server may not delete); ended sessions and banned users are not found; and Lucia, which reads the wall clock
+ * itself, is told times shifted by the difference between that clock and the injected one.
+ */
+function adapterFor(tx: Db | Tx, now: () => Date, by: 'cookie' | 'row'): Adapter {
+  const stock = new DrizzlePostgreSQLAdapter(tx as Db, sessions, users)
+  const rowId = by === 'cookie' ? rowIdOf : (id: string) => id
+  // eslint-disable-next-line house/clock-is-injected -- Lucia reads the wall clock; this is where the injected clock meets it
+  const ahead = () => Date.now() - now().getTime()
+  const toWall = (date: Date) => new Date(date.getTime() + ahead())
+  const fromWall = (date: Date) => new Date(date.getTime() - ahead())
+  const live = (id: string) => and(eq(sessions.id, id), isNull(sessions.endedAt))
+
+  return {
+    async getSessionAndUser(id) {
+      const [row] = await tx
+        .select({ session: sessions, role: users.role })
+        .from(sessions)
+        .innerJoin(users, eq(users.id, sessions.userId))
+        .where(and(live(rowId(id)), gt(sessions.absoluteExpiresAt, now()), isNull(users.bannedAt)))
+      if (!row) return [null, null]
+      const { id: sessionRowId, userId, expiresAt, ...attributes } = row.session
+      const session: DatabaseSession = { id: sessionRowId, userId, expiresAt: toWall(expiresAt), attributes }
+      return [session, { id: userId, attributes: { role: row.role } }]
+    },
+    setSession: ({ id, expiresAt, ...session }) => stock.setSession({ ...session, id: rowId(id), expiresAt: fromWall(expiresAt) }),
+    async updateSessionExpiration(sessionRowId, expiresAt) {
+      await tx.update(sessions).set({ expiresAt: fromWall(expiresAt) }).where(live(sessionRowId))
+    },
+    // Lucia calls this for what it found expired: nothing to do, an expired row is dead as it is
+    deleteSession: () => Promise.resolve(),
+    getUserSessions: () => Promise.reject(new Error('sessions are listed by our own query')),
+    deleteUserSessions: () => Promise.reject(new Error('sessions are ended by endSessions()')),
+    deleteExpiredSessions: () => Promise.reject(new Error('expired rows are purged by maintenance')),
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Sends verified bytes of a torrent's file as the body of an HTTP answer: read from disk into two reused buffers, no
+ * faster than the player takes them. Knows node:http alone.
+ */
+import type { ServerResponse } from 'node:http'
+import type { EngineClient } from '../engine/client.ts'
+import { EngineError } from '../engine/contract.ts'
+import type { TorrentSource } from '../engine/reader.ts'
+import { contentRange, lengthOf, multipartLayout, type ByteRange } from '../lib/ranges.ts'
+import { SegmentReader } from './segment-reader.ts'
+
+export interface SendBytesOptions {
+  readonly engine: Pick<EngineClient, 'dataDir' | 'reader'>
+  readonly source: TorrentSource
+  readonly fileIndex: number
+  readonly sizeBytes: number
+  /** HEAD sends the head alone, and asks the swarm for nothing. */
+  readonly method: 'GET' | 'HEAD'
+  /** As `selectRanges` gave them; null for the whole file. */
+  readonly ranges: readonly ByteRange[] | null
+  readonly contentType: string
+  /** 16 random bytes: between the parts of several ranges stands what no content holds, whoever made it. */
+  readonly boundary: Uint8Array
+  /** Sent besides: ETag, Content-Disposition, Cache-Control… */
+  readonly headers?: Readonly<Record<string, string>>
+  /** How long the swarm has for the first byte; before it nothing is sent, so that 504 can still be answered. */
+  readonly firstByteMs: number
+  /** How long it may then leave the player waiting before the connection is closed. */
+  readonly stallMs: number
+  /** How long the player may leave us waiting. */
+  readonly clientStallMs: number
+  /** Aborted when the right to these bytes ends: the connection is cut. */
+  readonly signal?: AbortSignal
+  /** Called with each number of bytes of content that the socket has taken. */
+  readonly onBytes?: (count: number) => void
+}
+
+/**
+ * `stalled`: the swarm or the player took too long after the head. `failed`: the engine or the disk did, see `error`.
+ * `revoked` and `client_gone` may come before the head (`response.headersSent`).
+ */
+export interface Sent {
+  readonly outcome: 'complete' | 'client_gone' | 'revoked' | 'stalled' | 'failed'
+  readonly bytes: number
+  readonly error?: unknown
+}
+
+/** Rejects with EngineError (`swarm_timeout`, say) only while nothing has been sent. */
+export async function sendBytes(response: ServerResponse, options: SendBytesOptions): Promise<Sent> {
+  const { signal } = options
+  const ended = new AbortController()
+  let cause: 'client_gone' | 'revoked' | 'stalled' | 'failed' | null = null
+  let bytes = 0
+  const end = (why: NonNullable<typeof cause>) => {
+    if (ended.signal.aborted) return
+    cause = why
+    ended.abort()
+  }
+  const onClose = () => {
+    if (!response.writableFinished) end('client_gone')
+  }
+  const onRevoked = () => {
+    end('revoked')
+    if (response.headersSent) response.destroy()
+  }
+  response.once('close', onClose)
+  signal?.addEventListener('abort', onRevoked, { once: true })
+  if (signal?.aborted) onRevoked()
+  else if (response.destroyed) onClose()
+  try {
+    await send(response, options, ended.signal, (count) => {
+      bytes += count
+      options.onBytes?.(count)
+    })
+    return { outcome: 'complete', bytes }
+  } catch (error) {
+    if (cause) return { outcome: cause, bytes }
+    if (!response.headersSent) throw error
+    response.destroy() // the only way left to say that the body is not whole
+    return { outcome: isStall(error) ? 'stalled' : 'failed', bytes, error }
+  } finally {
+    ended.abort()
+    response.off('close', onClose)
+    signal?.removeEventListener('abort', onRevoked)
+  }
+}
+
+const isStall = (error: unknown) => error instanceof ClientStalled || (error instanceof EngineError && error.code === 'swarm_timeout')
+
+class ClientStalled extends Error {
+  override readonly name = 'ClientStalled'
+}
+
+async function send(response: ServerResponse, options: SendBytesOptions, ended: AbortSignal, onBytes: (count: number) => void): Promise<void> {
+  const { engine, source, fileIndex, sizeBytes, method, ranges, firstByteMs, stallMs } = options
+  ended.throwIfAborted()
+  const parts = (ranges ?? [{ start: 0, end: sizeBytes - 1 }]).filter((range) => lengthOf(range) > 0)
+  const head = headOf(options)
+  if (method === 'HEAD' || parts.length === 0) {
+    response.writeHead(head.status, head.fields).end()
+    return
+  }
+  const out = new Outlet(response, ended, options.clientStallMs, onBytes)
+  using segments = new SegmentReader(engine.dataDir, source.infoHash, fileIndex)
+  for (const [index, { start, end }] of parts.entries()) {
+    using reader = engine.reader({ source, fileIndex, start, end: end + 1, signal: ended })
+    let upTo = await reader.waitFor(start, response.headersSent ? stallMs : firstByteMs)
+    if (!response.headersSent) response.writeHead(head.status, head.fields)
+    const frame = head.frames[index]
+    if (frame) await out.frame(frame)
+    for (let at = start; at <= end;) {
+      if (at >= upTo) upTo = await reader.waitFor(at, stallMs)
+      const buffer = await out.free()
+      const count = await segments.read(at, Math.min(upTo, end + 1) - at, buffer)
+      ended.throwIfAborted()
+      out.write(buffer, count)
+      at += count
+      reader.progress(at)
+    }
+  }
+  await out.finish(head.tail)
+}
+
+interface Head { readonly status: number; readonly fields: Record<string, string | number>; readonly frames: readonly string[]; readonly tail: string }
+
+function headOf({ ranges, sizeBytes, contentType, boundary, headers = {} }: SendBytesOptions): Head {
+  const common = { ...headers, 'accept-ranges': 'bytes', 'content-type': contentType }
+  const [first, second] = ranges ?? []
+  if (!first || !ranges) return { status: 200, fields: { ...common, 'content-length': sizeBytes }, frames: [], tail: '' }
+  if (!second) return { status: 206, fields: { ...common, 'content-length': lengthOf(first), 'content-range': contentRange(first, sizeBytes) }, frames: [], tail: '' }
+  const layout = multipartLayout(ranges, sizeBytes, contentType, Buffer.from(boundary).toString('hex'))
+  return { status: 206, fields: { ...common, 'content-type': layout.contentType, 'content-length': layout.contentLength }, frames: layout.heads, tail: layout.tail }
+}
+
+const bufferBytes = 512 * 1024
+/** Buffers of streams that have ended well, for those to come. */
+const pool: Buffer[] = []
+const mostPooled = 64
+
+/** The way out: two buffers in turn, each free again once the socket has taken what was in it. */
+class Outlet {
+  #response: ServerResponse
+  #ended: AbortSignal
+  #stallMs: number
+  #onBytes: (count: number) => void
+  #slots = [0, 1].map(() => ({ buffer: pool.pop() ?? Buffer.allocUnsafeSlow(bufferBytes), written: Promise.resolve() }))
+
+  constructor(response: ServerResponse, ended: AbortSignal, stallMs: number, onBytes: (count: number) => void) {
+    this.#response = response
+    this.#ended = ended
+    this.#stallMs = stallMs
+    this.#onBytes = onBytes
+  }
+
+  /** The buffer that may be filled next. Rejects when the player takes nothing any more. */
+  async free(): Promise<Buffer> {
+    const slot = this.#slots[0]
+    if (!slot) throw new Error('an outlet has two buffers')
+    await this.#patiently(slot.written)
+    return slot.buffer
+  }
+
+  write(buffer: Buffer, count: number): void {
+    const slot = this.#slots.shift()
+    if (slot?.buffer !== buffer) throw new Error('buffers are written in turn')
+    slot.written = this.#send(buffer.subarray(0, count)).then(() => this.#onBytes(count))
+    slot.written.catch(() => {}) // `free` and `finish` look at it; a stream that ends early need not
+    this.#slots.push(slot)
+  }
+
+  async frame(text: string): Promise<void> {
+    await this.#patiently(this.#send(text))
+  }
+
+  async finish(tail: string): Promise<void> {
+    for (const { written } of this.#slots) await this.#patiently(written)
+    await this.#patiently(new Promise<void>((resolve) => { this.#response.end(tail, () => resolve()) }))
+    // Only here is it sure that no write still holds them.
+    for (const { buffer } of this.#slots) if (pool.length < mostPooled) pool.push(buffer)
+  }
+
+  #send(chunk: Buffer | string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#response.write(chunk, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  async #patiently(work: Promise<void>): Promise<void> {
+    const { promise, reject } = Promise.withResolvers<never>()
+    const onEnded = () => reject(this.#ended.reason)
+    const timer = setTimeout(() => reject(new ClientStalled('The player took nothing for too long.')), this.#stallMs)
+    this.#ended.addEventListener('abort', onEnded, { once: true })
+    try {
+      this.#ended.throwIfAborted()
+      await Promise.race([work, promise])
+    } finally {
+      clearTimeout(timer)
+      this.#ended.removeEventListener('abort', onEnded)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { sql } from 'drizzle-orm'
+import { run, Logger as WorkerLogger, type Runner } from 'graphile-worker'
+import type { Tx } from '../../db/client.ts'
+import type { Deps } from './context.ts'
+import { logError } from './log.ts'
+
+/** `key`: one waiting job at most bears it. `queue`: its jobs run one at a time. */
+export type JobOptions = { key?: string; queue?: string; maxAttempts?: number }
+
+/** Adds jobs inside the caller's transaction: the job exists exactly when what asked for it does. */
+export type Jobs = {
+  add(tx: Tx, name: string, payload: Record<string, unknown>, options?: JobOptions): Promise<void>
+  /** As add, for many in one statement: 500 take 0.07 s where one by one they took 2 s. */
+  addAll(tx: Tx, name: string, jobs: { payload: Record<string, unknown>; options?: JobOptions }[]): Promise<void>
+}
+
+export const jobs: Jobs = {
+  add: (tx, name, payload, options = {}) => jobs.addAll(tx, name, [{ payload, options }]),
+  async addAll(tx, name, all) {
+    if (all.length === 0) return
+    const specs = all.map(({ payload, options: { key = null, queue = null, maxAttempts = 12 } = {} }) => ({ payload, queue_name: queue, max_attempts: maxAttempts, job_key: key }))
+    await tx.execute(sql`
+      select 1 from graphile_worker.add_jobs(array(
+        select row(${name}::text, payload, queue_name, null, max_attempts, job_key, null, null)::graphile_worker.job_spec
+        from json_to_recordset(${JSON.stringify(specs)}::json) as spec(payload json, queue_name text, max_attempts int, job_key text)))`)
+  },
+}
+
+/** One job's work. It may run more than once; a throw means: again later, with growing delay. */
+export type JobHandler = (deps: Deps, payload: unknown) => Promise<void>
+
+/** Works jobs until stopped; stop() lets running ones end. */
+export async function startJobs(deps: Deps, handlers: Record<string, JobHandler>): Promise<Runner> {
+  const { databaseUrl } = deps.secrets
+  if (!databaseUrl) throw new Error('jobs need a database')
+  const taskList = Object.fromEntries(
+    Object.entries(handlers).map(([name, handler]) => [
+      name,
+      async (payload: unknown) => {
+        try {
+          await handler(deps, payload)
+        } catch (error) {
+          logError(deps.log, error, 'a job failed and will be tried again', { job: name })
+          throw error
+        }
+      },
+    ]),
+  )
+  const logger = new WorkerLogger((scope) => (level, message) => {
+    if (level === 'error' || level === 'warning') deps.log.warn({ job: scope.taskIdentifier }, message)
+  })
+  return run({ connectionString: databaseUrl, taskList, concurrency: 10, pollInterval: 2_000, noHandleSignals: true, logger, maxPoolSize: 10 })
+}

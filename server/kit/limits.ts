@@ -1,0 +1,94 @@
+import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Sql } from '../../db/client.ts'
+import { networkOf } from '../lib/addresses.ts'
+import { RateLimited } from './errors.ts'
+
+/** Requests per client (user, API key or address) in a window; each class is counted by itself (control B8). */
+export const limitClasses = {
+  read: { points: 600, seconds: 60 },
+  search: { points: 120, seconds: 60 },
+  write: { points: 120, seconds: 60 },
+  /** Sign-up, sign-in, refresh and codes: per address. */
+  credentials: { points: 30, seconds: 60 },
+  ingest: { points: 600, seconds: 60 },
+  playback: { points: 60, seconds: 60 },
+  stream: { points: 3_000, seconds: 60 },
+} as const
+
+/** The client that an address stands for, where nobody is signed in. */
+export const addressKey = (ip: string): string => `a:${networkOf(ip)}`
+
+export type LimitClass = keyof typeof limitClasses
+export type Limits = {
+  /**
+   * Takes one point from the client's budget in a class.
+   * @returns the RateLimit headers (draft-ietf-httpapi-ratelimit-headers) to answer with.
+   * @throws RateLimited when it is used up.
+   */
+  charge(limitClass: LimitClass, client: string): Promise<Record<string, string>>
+}
+
+/** Counts in Postgres, so that nodes share; `factor` multiplies every limit. While Postgres does not answer, a stricter count in memory stands in. */
+export function createLimits(sql: Sql, factor: number): Limits {
+  const limiters = Object.fromEntries(
+    Object.entries(limitClasses).map(([name, { points: basis, seconds }]) => {
+      const points = basis * factor
+      return [name, new RateLimiterPostgres({
+        storeClient: postgresJsClient(sql),
+        storeType: 'client',
+        tableName: 'rate_limits',
+        tableCreated: true,
+        keyPrefix: name,
+        points,
+        duration: seconds,
+        inMemoryBlockOnConsumed: points + 1,
+        clearExpiredByTimeout: false,
+        insuranceLimiter: new RateLimiterMemory({ keyPrefix: name, points: Math.ceil(points / 2), duration: seconds }),
+      })]
+    }),
+  ) as Record<LimitClass, RateLimiterPostgres>
+
+  return {
+    async charge(limitClass, client) {
+      const { points: basis, seconds } = limitClasses[limitClass]
+      const points = basis * factor
+      try {
+        const result = await limiters[limitClass].consume(client)
+        return rateLimitHeaders(points, seconds, result.remainingPoints, result.msBeforeNext)
+      } catch (refusal) {
+        if (!(refusal instanceof RateLimiterRes)) throw refusal
+        throw new RateLimited(Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)), rateLimitHeaders(points, seconds, 0, refusal.msBeforeNext))
+      }
+    },
+  }
+}
+
+function rateLimitHeaders(points: number, seconds: number, remaining: number, msBeforeNext: number): Record<string, string> {
+  return { 'ratelimit-policy': `${points};w=${seconds}`, ratelimit: `limit=${points}, remaining=${Math.max(0, remaining)}, reset=${Math.ceil(msBeforeNext / 1000)}` }
+}
+
+/** How long a count in Postgres may take before memory stands in, and for how long it then does without asking again. */
+const patienceMs = 500
+const restMs = 1_000
+
+/** The limiter speaks node-postgres; this is the one call of it that it makes. Its texts are its own, its values are bound. */
+function postgresJsClient(sql: Sql) {
+  let restUntil = Number.NEGATIVE_INFINITY
+  return {
+    query: async ({ text, values }: { text: string; values: (string | number)[] }) => {
+      if (performance.now() < restUntil) throw new Error('the counts in Postgres are not reachable')
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(() => reject(new Error('the counts in Postgres did not answer in time')), patienceMs)
+      })
+      try {
+        return { rows: await Promise.race([sql.unsafe(text, values, { prepare: true }), late]) }
+      } catch (error) {
+        restUntil = performance.now() + restMs
+        throw error
+      } finally {
+        clearTimeout(timer)
+      }
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
+
+const version = 1
+const ivLength = 12
+const tagLength = 16
+
+/** What the operator secret is used for; each purpose has a key of its own (RFC 5869). */
+export type SealPurpose = 'column' | 'key' | 'mail'
+
+export type Sealer = {
+  /** AES-256-GCM. `context` is authenticated, not stored: a value sealed for one row does not open in another. */
+  seal(purpose: SealPurpose, context: string, plain: string | Uint8Array): Uint8Array
+  /** @throws Error when the value was altered, or sealed for another purpose, context or secret. */
+  open(purpose: SealPurpose, context: string, sealed: Uint8Array): Uint8Array
+  openText(purpose: SealPurpose, context: string, sealed: Uint8Array): string
+  /** A keyed hash by which a sealed value is found (control C5). */
+  lookup(context: string, value: string): Uint8Array
+}
+
+/** @param secret 32 random bytes, the operator's. */
+export function createSealer(secret: Uint8Array): Sealer {
+  const derive = (info: string) => new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), `torrent-streamer/${info}`, 32))
+  const keys = { column: derive('column'), key: derive('key'), mail: derive('mail') }
+  const lookupKey = derive('lookup')
+
+  const open: Sealer['open'] = (purpose, context, sealed) => {
+    if (sealed.length < 1 + ivLength + tagLength || sealed[0] !== version) throw new Error('sealed value of an unknown form')
+    const decipher = createDecipheriv('aes-256-gcm', keys[purpose], sealed.subarray(1, 1 + ivLength), { authTagLength: tagLength })
+    decipher.setAAD(Buffer.from(`${purpose}\0${context}`))
+    decipher.setAuthTag(sealed.subarray(-tagLength))
+    return Buffer.concat([decipher.update(sealed.subarray(1 + ivLength, -tagLength)), decipher.final()])
+  }
+  return {
+    open,
+    openText: (purpose, context, sealed) => Buffer.from(open(purpose, context, sealed)).toString('utf8'),
+    seal(purpose, context, plain) {
+      const iv = randomBytes(ivLength)
+      const cipher = createCipheriv('aes-256-gcm', keys[purpose], iv, { authTagLength: tagLength })
+      cipher.setAAD(Buffer.from(`${purpose}\0${context}`))
+      const body = typeof plain === 'string' ? cipher.update(plain, 'utf8') : cipher.update(plain)
+      return Buffer.concat([Buffer.from([version]), iv, body, cipher.final(), cipher.getAuthTag()])
+    },
+    lookup: (context, value) => createHmac('sha256', lookupKey).update(`${context}\0${value}`).digest(),
+  }
+}

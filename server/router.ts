@@ -1,0 +1,45 @@
+import { authRouter } from './features/auth/router.ts'
+import { catalogueRouter } from './features/catalogue/router.ts'
+import { ingestRouter } from './features/ingest/router.ts'
+import { moderationRouter } from './features/moderation/router.ts'
+import { playbackRouter } from './features/playback/router.ts'
+import { serverInfoRouter } from './features/server-info/router.ts'
+import { usersRouter } from './features/users/router.ts'
+import { router } from './kit/procedure.ts'
+
+export const appRouter = router({
+  server: serverInfoRouter,
+  auth: authRouter,
+  users: usersRouter,
+  catalogue: catalogueRouter,
+  playback: playbackRouter,
+  ingest: ingestRouter,
+  moderation: moderationRouter,
+})
+
+export type AppRouter = typeof appRouter
+
+/** What REST exposes; a procedure that is not here is reached by /trpc and the console only. */
+export const exposed: string[] = [
+  'server.info',
+  'auth.signUp',
+  'auth.verifyEmail',
+  'auth.signIn',
+  'auth.refresh',
+  'auth.signOut',
+  'users.me',
+  'users.ban',
+  'catalogue.categories',
+  'catalogue.latest',
+  'catalogue.search',
+  'catalogue.details',
+  'playback.start',
+  'playback.preview',
+  'ingest.create',
+  'ingest.batch',
+  'moderation.list',
+  'moderation.details',
+  'moderation.approve',
+  'moderation.reject',
+  'moderation.takeDown',
+]

@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto'
+import { insertUser } from '../features/users/users.ts'
+import type { Role } from '../kit/permissions.ts'
+import type { Person } from './actors.ts'
+import type { TestApp } from './app.ts'
+import { codeIn, mailTo } from './mails.ts'
+import { approveTitle, offerTitle } from './titles.ts'
+import { makeTorrent } from './torrents.ts'
+
+/** Who calls. `otherKey` is an API key that owns nothing of what is asked for; it stands for "somebody else" where keys own things. */
+export const actorNames = ['anonymous', 'user', 'moderator', 'admin', 'apiKey', 'otherKey'] as const
+export type ActorName = (typeof actorNames)[number]
+export type Credentials = { token?: string; apiKey?: string }
+/** What the rows stand on. */
+export type World = {
+  app: TestApp
+  titles: { approved: string; pending: string; takenDown: string }
+  batchId: string
+  moderator: Person
+  someone(role: Role): Promise<Person>
+}
+
+/** Status by actor; 2xx is "may". */
+type Expected = Record<ActorName, number>
+const everyone = (status: number): Expected => ({ anonymous: status, user: status, moderator: status, admin: status, apiKey: status, otherKey: status })
+const signedIn = (status: number): Expected => ({ ...everyone(status), anonymous: 401, apiKey: 401, otherKey: 401 })
+const staff = (status: number): Expected => ({ ...signedIn(status), user: 403 })
+const keys = (owner: number, other = owner): Expected => ({ ...everyone(401), apiKey: owner, otherKey: other })
+
+export type ProcedureCase = {
+  name: string
+  /** The call ends the caller's session. */
+  ends?: true
+  input?: (world: World) => unknown
+  expected: Expected
+}
+
+const password = 'a long and odd passphrase 9'
+const pending = async ({ app }: World) => {
+  const { infoHash, base64 } = makeTorrent()
+  return offerTitle(app, { infoHash, torrentFile: Buffer.from(base64, 'base64') })
+}
+const approved = async (world: World) => {
+  const id = await pending(world)
+  await approveTitle(world.app, id, world.moderator.token)
+  return id
+}
+const newEmail = () => `${randomUUID()}@example.org`
+
+/** The code of a sign-up, from the mail that waits to go out. */
+async function begunSignUp({ app }: World) {
+  const email = newEmail()
+  const { body } = await app.call('POST', '/auth/sign-up', { body: { email, password } })
+  return { flowId: body.flowId as string, code: codeIn(await mailTo(app.dataDir, email)) }
+}
+async function accountToSignInTo({ app: { deps } }: World) {
+  const email = newEmail()
+  const passwordHash = await deps.passwords.hash(password)
+  await deps.db.transaction((tx) => insertUser(deps, tx, { email, name: null, locale: 'en', role: 'user', passwordHash }))
+  return { email, password }
+}
+/** Every procedure of the router, at least once. A new one without a row here fails the test. */
+export const procedureCases: Record<string, ProcedureCase[]> = {
+  'server.info': [{ name: 'anyone', expected: everyone(200) }],
+
+  'auth.signUp': [{ name: 'anyone', input: () => ({ email: newEmail(), password }), expected: everyone(202) }],
+  'auth.verifyEmail': [{ name: 'who has the code', input: begunSignUp, expected: everyone(200) }],
+  'auth.signIn': [{ name: 'who has the password', input: accountToSignInTo, expected: everyone(200) }],
+  'auth.refresh': [{ name: 'who has the token', input: async ({ someone }) => ({ refreshToken: (await someone('user')).refreshToken }), expected: everyone(200) }],
+  'auth.signOut': [{ name: 'one’s own session', ends: true, expected: signedIn(204) }],
+  'auth.completeSetUp': [{ name: 'without a link', input: () => ({ token: 'x', email: newEmail(), password }), expected: everyone(403) }],
+
+  'users.me': [{ name: 'oneself', expected: signedIn(200) }],
+  'users.ban': [
+    { name: 'a user', input: async ({ someone }) => ({ userId: (await someone('user')).userId, reason: 'spam' }), expected: staff(204) },
+    { name: 'a moderator', input: async ({ someone }) => ({ userId: (await someone('moderator')).userId, reason: 'spam' }), expected: { ...staff(204), moderator: 404 } },
+    { name: 'an admin', input: async ({ someone }) => ({ userId: (await someone('admin')).userId, reason: 'spam' }), expected: { ...staff(204), moderator: 404 } },
+    { name: 'nobody there', input: () => ({ userId: randomUUID(), reason: 'spam' }), expected: staff(404) },
+  ],
+
+  'catalogue.categories': [{ name: 'anyone', expected: everyone(200) }],
+  'catalogue.latest': [{ name: 'a list', input: () => ({}), expected: signedIn(200) }],
+  'catalogue.search': [{ name: 'words', input: () => ({ q: 'title' }), expected: signedIn(200) }],
+  'catalogue.details': [
+    { name: 'an approved title', input: ({ titles }) => ({ torrentId: titles.approved }), expected: signedIn(200) },
+    { name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending }), expected: signedIn(404) },
+    { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown }), expected: signedIn(404) },
+  ],
+
+  'playback.start': [
+    { name: 'an approved title', input: ({ titles }) => ({ torrentId: titles.approved, fileIndex: 0 }), expected: signedIn(201) },
+    { name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending, fileIndex: 0 }), expected: signedIn(404) },
+    { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown, fileIndex: 0 }), expected: signedIn(404) },
+  ],
+  'playback.preview': [
+    { name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending, fileIndex: 0 }), expected: staff(201) },
+    { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown, fileIndex: 0 }), expected: staff(404) },
+  ],
+
+  'ingest.create': [{ name: 'a title', input: () => ({ source: 'test', items: [{ title: 'A title', torrentFile: makeTorrent().base64 }] }), expected: keys(202) }],
+  'ingest.batch': [
+    { name: 'one’s own', input: ({ batchId }) => ({ batchId }), expected: keys(200, 404) },
+    { name: 'none', input: () => ({ batchId: randomUUID() }), expected: keys(404) },
+  ],
+
+  'moderation.list': [{ name: 'a list', input: () => ({}), expected: staff(200) }],
+  'moderation.details': [{ name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending }), expected: staff(200) }],
+  'moderation.approve': [{ name: 'a pending title', input: async (world) => ({ torrentId: await pending(world) }), expected: staff(200) }],
+  'moderation.reject': [{ name: 'a pending title', input: async (world) => ({ torrentId: await pending(world), reason: 'spam' }), expected: staff(200) }],
+  'moderation.takeDown': [{ name: 'an approved title', input: async (world) => ({ torrentId: await approved(world), reason: 'rights' }), expected: staff(200) }],
+}
+
+export type RouteCase = { name: string; path: (world: World & { ticket: string; asset: string }) => string; headers?: Record<string, string>; body?: string; expected: Expected }
+
+const forged = `/api/v1/stream/${'A'.repeat(43)}/a.mp4`
+const form = { 'content-type': 'application/x-www-form-urlencoded' }
+/** Every route that is no procedure. The console's own routes declare theirs one by one (server/http/console-routes.test.ts). */
+export const routeCases: Record<string, RouteCase[]> = {
+  'GET /healthz': [{ name: 'anyone', path: () => '/healthz', expected: everyone(200) }],
+  'HEAD /healthz': [{ name: 'anyone', path: () => '/healthz', expected: everyone(200) }],
+  'GET /readyz': [{ name: 'anyone', path: () => '/readyz', expected: everyone(200) }],
+  'HEAD /readyz': [{ name: 'anyone', path: () => '/readyz', expected: everyone(200) }],
+  'GET /api/v1/openapi.json': [{ name: 'anyone', path: () => '/api/v1/openapi.json', expected: everyone(200) }],
+  'HEAD /api/v1/openapi.json': [{ name: 'anyone', path: () => '/api/v1/openapi.json', expected: everyone(200) }],
+  'GET /.well-known/jwks.json': [{ name: 'anyone', path: () => '/.well-known/jwks.json', expected: everyone(200) }],
+  'HEAD /.well-known/jwks.json': [{ name: 'anyone', path: () => '/.well-known/jwks.json', expected: everyone(200) }],
+  'POST /csp-reports': [{ name: 'anyone', path: () => '/csp-reports', headers: { 'content-type': 'application/csp-report' }, body: '{"csp-report":{"violated-directive":"img-src"}}', expected: everyone(204) }],
+  'GET /api/v1/stream/:ticket/:fileName': [
+    { name: 'who has the link', path: ({ ticket }) => `/api/v1/stream/${ticket}/empty.txt`, expected: everyone(200) },
+    { name: 'who made one up', path: () => forged, expected: everyone(403) },
+  ],
+  'HEAD /api/v1/stream/:ticket/:fileName': [
+    { name: 'who has the link', path: ({ ticket }) => `/api/v1/stream/${ticket}/empty.txt`, expected: everyone(200) },
+    { name: 'who made one up', path: () => forged, expected: everyone(403) },
+  ],
+  'GET /assets/:name': [
+    { name: 'a file of the console', path: ({ asset }) => `/assets/${asset}`, expected: everyone(200) },
+    { name: 'none', path: () => '/assets/..%2f..%2fpackage.json', expected: everyone(404) },
+  ],
+  'HEAD /assets/:name': [{ name: 'a file of the console', path: ({ asset }) => `/assets/${asset}`, expected: everyone(200) }],
+  // the console knows people by its cookie alone: bearer tokens and API keys are nobody there
+  'GET /*': [
+    { name: 'the sign-in page', path: () => '/sign-in', expected: everyone(200) },
+    { name: 'the queue', path: () => '/', expected: everyone(302) },
+  ],
+  'HEAD /*': [{ name: 'the queue', path: () => '/', expected: everyone(302) }],
+  'POST /*': [{ name: 'a form without its token', path: () => '/sign-in', headers: form, body: 'email=a%40example.org&password=x', expected: everyone(403) }],
+  // one route for all procedures, each of which is in the table above
+  'GET /trpc/:path': [{ name: 'a procedure without a permission to ask for', path: () => '/trpc/server.info', expected: everyone(200) }],
+  'POST /trpc/:path': [{ name: 'no procedure', path: () => '/trpc/no.such', headers: { 'content-type': 'application/json' }, body: '{}', expected: everyone(404) }],
+}

@@ -1,0 +1,55 @@
+import { ask, type RawAnswer } from './raw-http.ts'
+
+type Headers = Record<string, string>
+
+/** A browser without scripts, as far as the console needs one: it keeps cookies, reads forms and sends them. */
+export type ConsoleVisitor = {
+  cookies: Map<string, string>
+  /** Every Set-Cookie line so far. */
+  setCookies: string[]
+  get(path: string, headers?: Headers): Promise<RawAnswer>
+  /** Sends a form with the token of the page that was read last, as a page of this console would; `headers` go over its own. */
+  post(path: string, fields: Headers, headers?: Headers): Promise<RawAnswer>
+  signIn(person: { email: string; password: string }): Promise<RawAnswer>
+  /** The token in the forms of the page that was read last. */
+  token(): string
+}
+
+/** @param always headers of every request, such as a proxy's. */
+export function visitConsole(baseUrl: string, always: Headers = {}): ConsoleVisitor {
+  const cookies = new Map<string, string>()
+  const setCookies: string[] = []
+  let csrf = ''
+
+  const remember = (answer: RawAnswer): RawAnswer => {
+    for (const line of answer.headers['set-cookie'] ?? []) {
+      setCookies.push(line)
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+      if (/max-age=0/i.test(line)) cookies.delete(name)
+      else cookies.set(name, value)
+    }
+    csrf = /name="csrf" value="([^"]*)"/.exec(answer.text)?.[1] ?? csrf
+    return answer
+  }
+  const cookie = (): Headers => (cookies.size === 0 ? {} : { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') })
+
+  const get: ConsoleVisitor['get'] = async (path, headers = {}) => remember(await ask(baseUrl, path, { headers: { ...always, ...cookie(), ...headers } }))
+  const post: ConsoleVisitor['post'] = async (path, fields, headers = {}) => {
+    const body = new URLSearchParams({ csrf, ...fields }).toString()
+    const own = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(Buffer.byteLength(body)), origin: 'null', 'sec-fetch-site': 'same-origin' }
+    return remember(await ask(baseUrl, path, { method: 'POST', headers: { ...always, ...cookie(), ...own, ...headers }, body }))
+  }
+  return {
+    cookies,
+    setCookies,
+    get,
+    post,
+    async signIn({ email, password }) {
+      await get('/sign-in')
+      const answer = await post('/sign-in', { email, password })
+      if (answer.status === 302) await get('/')
+      return answer
+    },
+    token: () => csrf,
+  }
+}
