@@ -10,7 +10,8 @@ grant usage on schema public to ts_app, ts_maintenance;
 grant select on all tables in schema public to ts_maintenance;
 
 grant select, insert, update on
-  users, email_flows, setup_links, sessions, refresh_tokens,
+  users, email_flows, setup_links, invites, data_exports, sessions, refresh_tokens, known_devices,
+  totp_factors, recovery_codes, passkeys, auth_challenges, guess_throttles,
   torrents, api_keys, playback_links, keys
 to ts_app;
 grant select on categories to ts_app;
@@ -21,7 +22,8 @@ grant select, insert on audit_log to ts_app;
 grant select, insert, update, delete on rate_limits to ts_app;
 
 grant delete on
-  email_flows, setup_links, sessions, refresh_tokens, ingest_batches, playback_links, rate_limits, keys, torrent_files, torrent_infos
+  email_flows, setup_links, invites, data_exports, sessions, refresh_tokens, known_devices,
+  totp_factors, recovery_codes, passkeys, auth_challenges, guess_throttles, ingest_batches, playback_links, rate_limits, keys, torrent_files, torrent_infos
 to ts_maintenance;
 -- Erasing a person empties the columns of their row; the row and its pseudonym stay.
 grant update on users to ts_maintenance;

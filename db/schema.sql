@@ -46,12 +46,49 @@ CREATE INDEX audit_log_actor_idx ON public.audit_log USING btree (actor_id, at);
 CREATE INDEX audit_log_at_idx ON public.audit_log USING btree (at);
 CREATE INDEX audit_log_target_idx ON public.audit_log USING btree (target_kind, target_id);
 
+create table auth_challenges (
+  id uuid not null,
+  kind text not null,
+  user_id uuid,
+  session_id uuid,
+  session_kind text not null,
+  device_name text,
+  device_platform text,
+  device_id uuid,
+  webauthn_challenge bytea,
+  tries_left smallint not null,
+  created_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  used_at timestamp(3) with time zone,
+  constraint auth_challenges_pkey PRIMARY KEY (id),
+  constraint auth_challenges_kind CHECK ((kind = ANY (ARRAY['second_factor'::text, 'passkey_sign_in'::text, 'passkey_enrolment'::text, 'step_up'::text]))),
+  constraint auth_challenges_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX auth_challenges_expiry_idx ON public.auth_challenges USING btree (expires_at);
+CREATE INDEX auth_challenges_user_idx ON public.auth_challenges USING btree (user_id, created_at);
+
 create table categories (
   id text not null,
   label text not null,
   "position" smallint not null,
   constraint categories_pkey PRIMARY KEY (id)
 );
+
+create table data_exports (
+  id uuid not null,
+  user_id uuid not null,
+  created_at timestamp(3) with time zone not null,
+  ready_at timestamp(3) with time zone,
+  sealed bytea,
+  token_hash bytea,
+  expires_at timestamp(3) with time zone not null,
+  fetched_at timestamp(3) with time zone,
+  constraint data_exports_pkey PRIMARY KEY (id),
+  constraint data_exports_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint data_exports_token_hash_unique UNIQUE (token_hash)
+);
+CREATE INDEX data_exports_expiry_idx ON public.data_exports USING btree (expires_at);
+CREATE INDEX data_exports_user_idx ON public.data_exports USING btree (user_id, created_at);
 
 create table email_flows (
   id uuid not null,
@@ -60,16 +97,32 @@ create table email_flows (
   email_sealed bytea not null,
   name text,
   locale text not null,
-  password_hash text not null,
+  password_hash text,
   code_hash bytea,
   tries_left smallint not null,
   created_at timestamp(3) with time zone not null,
   expires_at timestamp(3) with time zone not null,
   used_at timestamp(3) with time zone,
-  constraint email_flows_pkey PRIMARY KEY (id)
+  user_id uuid,
+  invite_id uuid,
+  resends_left smallint not null default 0,
+  constraint email_flows_pkey PRIMARY KEY (id),
+  constraint email_flows_kind CHECK ((kind = ANY (ARRAY['sign_up'::text, 'password_reset'::text, 'email_change'::text]))),
+  constraint email_flows_invite_id_invites_id_fk FOREIGN KEY (invite_id) REFERENCES invites(id),
+  constraint email_flows_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
 );
 CREATE INDEX email_flows_expiry_idx ON public.email_flows USING btree (expires_at);
 CREATE INDEX email_flows_lookup_idx ON public.email_flows USING btree (email_lookup, created_at);
+CREATE INDEX email_flows_user_idx ON public.email_flows USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+create table guess_throttles (
+  key bytea not null,
+  failures integer not null,
+  last_failure_at timestamp(3) with time zone not null,
+  blocked_until timestamp(3) with time zone,
+  constraint guess_throttles_pkey PRIMARY KEY (key)
+);
+CREATE INDEX guess_throttles_last_idx ON public.guess_throttles USING btree (last_failure_at);
 
 create table ingest_batches (
   id uuid not null,
@@ -85,6 +138,22 @@ create table ingest_batches (
 CREATE INDEX ingest_batches_created_idx ON public.ingest_batches USING btree (created_at);
 CREATE UNIQUE INDEX ingest_batches_idempotency_idx ON public.ingest_batches USING btree (api_key_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
+create table invites (
+  id uuid not null,
+  code_hash bytea not null,
+  created_by uuid not null,
+  created_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  used_at timestamp(3) with time zone,
+  used_by uuid,
+  revoked_at timestamp(3) with time zone,
+  constraint invites_pkey PRIMARY KEY (id),
+  constraint invites_created_by_users_id_fk FOREIGN KEY (created_by) REFERENCES users(id),
+  constraint invites_used_by_users_id_fk FOREIGN KEY (used_by) REFERENCES users(id),
+  constraint invites_code_hash_unique UNIQUE (code_hash)
+);
+CREATE INDEX invites_created_idx ON public.invites USING btree (created_at);
+
 create table keys (
   id text not null,
   kind text not null,
@@ -92,9 +161,42 @@ create table keys (
   created_at timestamp(3) with time zone not null,
   retired_at timestamp(3) with time zone,
   constraint keys_pkey PRIMARY KEY (id),
-  constraint keys_kind CHECK ((kind = ANY (ARRAY['access_token'::text, 'playback_ticket'::text, 'cursor'::text, 'csrf'::text])))
+  constraint keys_kind CHECK ((kind = ANY (ARRAY['access_token'::text, 'playback_ticket'::text, 'cursor'::text, 'csrf'::text, 'column'::text, 'lookup'::text])))
 );
 CREATE INDEX keys_kind_idx ON public.keys USING btree (kind, created_at);
+
+create table known_devices (
+  id uuid not null,
+  user_id uuid not null,
+  token_hash bytea not null,
+  name text,
+  platform text,
+  created_at timestamp(3) with time zone not null,
+  last_seen_at timestamp(3) with time zone not null,
+  removed_at timestamp(3) with time zone,
+  constraint known_devices_pkey PRIMARY KEY (id),
+  constraint known_devices_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint known_devices_token_hash_unique UNIQUE (token_hash)
+);
+CREATE INDEX known_devices_user_idx ON public.known_devices USING btree (user_id) WHERE (removed_at IS NULL);
+
+create table passkeys (
+  id uuid not null,
+  user_id uuid not null,
+  credential_id bytea not null,
+  public_key bytea not null,
+  counter bigint not null,
+  transports text[] not null,
+  backed_up boolean not null,
+  name text not null,
+  created_at timestamp(3) with time zone not null,
+  last_used_at timestamp(3) with time zone,
+  removed_at timestamp(3) with time zone,
+  constraint passkeys_pkey PRIMARY KEY (id),
+  constraint passkeys_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint passkeys_credential_id_unique UNIQUE (credential_id)
+);
+CREATE INDEX passkeys_user_idx ON public.passkeys USING btree (user_id) WHERE (removed_at IS NULL);
 
 create table playback_links (
   id uuid not null,
@@ -124,6 +226,18 @@ create unlogged table rate_limits (
 );
 CREATE INDEX rate_limits_expire_idx ON public.rate_limits USING btree (expire);
 
+create table recovery_codes (
+  id uuid not null,
+  user_id uuid not null,
+  code_hash bytea not null,
+  created_at timestamp(3) with time zone not null,
+  used_at timestamp(3) with time zone,
+  removed_at timestamp(3) with time zone,
+  constraint recovery_codes_pkey PRIMARY KEY (id),
+  constraint recovery_codes_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX recovery_codes_user_idx ON public.recovery_codes USING btree (user_id) WHERE ((used_at IS NULL) AND (removed_at IS NULL));
+
 create table refresh_tokens (
   id uuid not null,
   session_id text not null,
@@ -131,10 +245,14 @@ create table refresh_tokens (
   created_at timestamp(3) with time zone not null,
   expires_at timestamp(3) with time zone not null,
   spent_at timestamp(3) with time zone,
+  successor_id uuid,
+  successor_sealed bytea,
+  retry_until timestamp(3) with time zone,
   constraint refresh_tokens_pkey PRIMARY KEY (id),
   constraint refresh_tokens_session_id_sessions_id_fk FOREIGN KEY (session_id) REFERENCES sessions(id),
   constraint refresh_tokens_token_hash_unique UNIQUE (token_hash)
 );
+CREATE INDEX refresh_tokens_retry_idx ON public.refresh_tokens USING btree (retry_until) WHERE (successor_sealed IS NOT NULL);
 CREATE INDEX refresh_tokens_session_idx ON public.refresh_tokens USING btree (session_id);
 
 create table sessions (
@@ -149,8 +267,14 @@ create table sessions (
   end_reason text,
   device_name text,
   device_platform text,
+  authenticated_at timestamp(3) with time zone not null,
+  methods text[] not null,
+  last_seen_at timestamp(3) with time zone not null,
+  network text,
+  device_id uuid,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_kind CHECK ((kind = ANY (ARRAY['app'::text, 'console'::text]))),
+  constraint sessions_device_id_known_devices_id_fk FOREIGN KEY (device_id) REFERENCES known_devices(id),
   constraint sessions_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id),
   constraint sessions_public_id_unique UNIQUE (public_id)
 );
@@ -225,52 +349,85 @@ CREATE INDEX torrents_queue_idx ON public.torrents USING btree (state, created_a
 CREATE INDEX torrents_search_idx ON public.torrents USING gin (search) WHERE (state = 'approved'::text);
 CREATE INDEX torrents_title_trgm_idx ON public.torrents USING gin (immutable_unaccent(lower(title)) gin_trgm_ops) WHERE (state = 'approved'::text);
 
+create table totp_factors (
+  id uuid not null,
+  user_id uuid not null,
+  secret_sealed bytea not null,
+  created_at timestamp(3) with time zone not null,
+  confirmed_at timestamp(3) with time zone,
+  last_step bigint,
+  removed_at timestamp(3) with time zone,
+  constraint totp_factors_pkey PRIMARY KEY (id),
+  constraint totp_factors_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE UNIQUE INDEX totp_factors_user_idx ON public.totp_factors USING btree (user_id) WHERE ((confirmed_at IS NOT NULL) AND (removed_at IS NULL));
+
 create table users (
   id uuid not null,
   pseudonym uuid not null,
-  email_lookup bytea not null,
-  email_sealed bytea not null,
+  email_lookup bytea,
+  email_sealed bytea,
   name text,
   locale text not null default 'en'::text,
   role text not null,
-  password_hash text not null,
+  password_hash text,
   created_at timestamp(3) with time zone not null,
   banned_at timestamp(3) with time zone,
   ban_reason text,
+  erase_after timestamp(3) with time zone,
+  erased_at timestamp(3) with time zone,
   constraint users_pkey PRIMARY KEY (id),
+  constraint users_known_or_erased CHECK (((erased_at IS NOT NULL) OR ((email_lookup IS NOT NULL) AND (email_sealed IS NOT NULL) AND (password_hash IS NOT NULL)))),
   constraint users_role CHECK ((role = ANY (ARRAY['user'::text, 'moderator'::text, 'admin'::text]))),
   constraint users_email_lookup_unique UNIQUE (email_lookup),
   constraint users_pseudonym_unique UNIQUE (pseudonym)
 );
+CREATE INDEX users_erase_after_idx ON public.users USING btree (erase_after) WHERE ((erased_at IS NULL) AND (erase_after IS NOT NULL));
 CREATE INDEX users_role_idx ON public.users USING btree (role) WHERE (role <> 'user'::text);
 
 grant insert, select, update on api_keys to ts_app;
 grant insert, select on audit_log to ts_app;
+grant insert, select, update on auth_challenges to ts_app;
 grant select on categories to ts_app;
+grant insert, select, update on data_exports to ts_app;
 grant insert, select, update on email_flows to ts_app;
+grant insert, select, update on guess_throttles to ts_app;
 grant insert, select on ingest_batches to ts_app;
+grant insert, select, update on invites to ts_app;
 grant insert, select, update on keys to ts_app;
+grant insert, select, update on known_devices to ts_app;
+grant insert, select, update on passkeys to ts_app;
 grant insert, select, update on playback_links to ts_app;
 grant delete, insert, select, update on rate_limits to ts_app;
+grant insert, select, update on recovery_codes to ts_app;
 grant insert, select, update on refresh_tokens to ts_app;
 grant insert, select, update on sessions to ts_app;
 grant insert, select, update on setup_links to ts_app;
 grant insert, select on torrent_files to ts_app;
 grant insert, select on torrent_infos to ts_app;
 grant insert, select, update on torrents to ts_app;
+grant insert, select, update on totp_factors to ts_app;
 grant insert, select, update on users to ts_app;
 grant select on api_keys to ts_maintenance;
 grant select on audit_log to ts_maintenance;
+grant delete, select on auth_challenges to ts_maintenance;
 grant select on categories to ts_maintenance;
+grant delete, select on data_exports to ts_maintenance;
 grant delete, select on email_flows to ts_maintenance;
+grant delete, select on guess_throttles to ts_maintenance;
 grant delete, select on ingest_batches to ts_maintenance;
+grant delete, select on invites to ts_maintenance;
 grant delete, select on keys to ts_maintenance;
+grant delete, select on known_devices to ts_maintenance;
+grant delete, select on passkeys to ts_maintenance;
 grant delete, select on playback_links to ts_maintenance;
 grant delete, select on rate_limits to ts_maintenance;
+grant delete, select on recovery_codes to ts_maintenance;
 grant delete, select on refresh_tokens to ts_maintenance;
 grant delete, select on sessions to ts_maintenance;
 grant delete, select on setup_links to ts_maintenance;
 grant delete, select on torrent_files to ts_maintenance;
 grant delete, select on torrent_infos to ts_maintenance;
 grant select on torrents to ts_maintenance;
+grant delete, select on totp_factors to ts_maintenance;
 grant select, update on users to ts_maintenance;

@@ -1,5 +1,6 @@
 export * from './users.ts'
 export * from './sessions.ts'
+export * from './factors.ts'
 export * from './catalogue.ts'
 export * from './ingest.ts'
 export * from './playback.ts'

@@ -29,14 +29,14 @@ export const keys = pgTable(
   'keys',
   {
     id: text('id').primaryKey(),
-    kind: text('kind', { enum: ['access_token', 'playback_ticket', 'cursor', 'csrf'] }).notNull(),
+    kind: text('kind', { enum: ['access_token', 'playback_ticket', 'cursor', 'csrf', 'column', 'lookup'] }).notNull(),
     sealed: bytes('sealed').notNull(),
     createdAt: moment('created_at').notNull(),
     /** Signs no more, still verifies what it signed. */
     retiredAt: moment('retired_at'),
   },
   (t) => [
-    check('keys_kind', sql`${t.kind} in ('access_token', 'playback_ticket', 'cursor', 'csrf')`),
+    check('keys_kind', sql`${t.kind} in ('access_token', 'playback_ticket', 'cursor', 'csrf', 'column', 'lookup')`),
     index('keys_kind_idx').on(t.kind, t.createdAt),
   ],
 )

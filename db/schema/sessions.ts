@@ -3,6 +3,30 @@ import { check, index, pgTable, text, uuid } from 'drizzle-orm/pg-core'
 import { bytes, moment } from './columns.ts'
 import { users } from './users.ts'
 
+/** How someone may prove who they are. */
+export const signInMethods = ['password', 'totp', 'recovery_code', 'passkey'] as const
+
+/**
+ * A device or browser that someone has signed in with before, known by a secret that it keeps (OWASP, device cookies):
+ * strangers' guesses do not lock it out, and the first sign-in of another is announced by mail (controls A6, A12).
+ */
+export const knownDevices = pgTable(
+  'known_devices',
+  {
+    id: uuid('id').primaryKey(),
+    userId: uuid('user_id')
+      .notNull()
+      .references(() => users.id),
+    tokenHash: bytes('token_hash').notNull().unique(),
+    name: text('name'),
+    platform: text('platform'),
+    createdAt: moment('created_at').notNull(),
+    lastSeenAt: moment('last_seen_at').notNull(),
+    removedAt: moment('removed_at'),
+  },
+  (t) => [index('known_devices_user_idx').on(t.userId).where(sql`${t.removedAt} is null`)],
+)
+
 /** One sign-in, of an app or of the console. Rows are ended, never deleted by the server (control C6). */
 export const sessions = pgTable(
   'sessions',
@@ -20,7 +44,14 @@ export const sessions = pgTable(
     expiresAt: moment('expires_at').notNull(),
     absoluteExpiresAt: moment('absolute_expires_at').notNull(),
     endedAt: moment('ended_at'),
-    endReason: text('end_reason', { enum: ['sign_out', 'refresh_reused', 'ban', 'role_change', 'password_change', 'revoked'] }),
+    endReason: text('end_reason', { enum: ['sign_out', 'sign_out_everywhere', 'refresh_reused', 'ban', 'role_change', 'password_change', 'password_reset', 'factors_reset', 'deletion', 'revoked'] }),
+    /** When the person last proved who they are, by what: what step-up looks at (control A10). */
+    authenticatedAt: moment('authenticated_at').notNull(),
+    methods: text('methods', { enum: signInMethods }).array().notNull(),
+    lastSeenAt: moment('last_seen_at').notNull(),
+    /** The network it was last seen from, never the whole address: IPv4 /24, IPv6 /48 (control C5). */
+    network: text('network'),
+    deviceId: uuid('device_id').references(() => knownDevices.id),
     deviceName: text('device_name'),
     devicePlatform: text('device_platform'),
   },
@@ -43,6 +74,13 @@ export const refreshTokens = pgTable(
     createdAt: moment('created_at').notNull(),
     expiresAt: moment('expires_at').notNull(),
     spentAt: moment('spent_at'),
+    /** The token that followed, sealed under a key derived from this one, for a retry after a lost answer; wiped when that window ends (control A3). */
+    successorId: uuid('successor_id'),
+    successorSealed: bytes('successor_sealed'),
+    retryUntil: moment('retry_until'),
   },
-  (t) => [index('refresh_tokens_session_idx').on(t.sessionId)],
+  (t) => [
+    index('refresh_tokens_session_idx').on(t.sessionId),
+    index('refresh_tokens_retry_idx').on(t.retryUntil).where(sql`${t.successorSealed} is not null`),
+  ],
 )

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Db, Sql } from '../../db/client.ts'
+import type { signInMethods } from '../../db/schema/index.ts'
 import type { Config, Secrets } from '../config.ts'
 import type { EngineClient } from '../engine/client.ts'
 import type { Audit } from './audit.ts'
@@ -37,7 +38,17 @@ export type Deps = {
   revocations: Revocations
 }
 
-export type UserActor = { kind: 'user'; userId: string; sessionId: string; role: Role }
+/** How someone proved who they are. A passkey counts as two factors by itself: it is held, and unlocked. */
+export type SignInMethod = (typeof signInMethods)[number]
+export type UserActor = {
+  kind: 'user'
+  userId: string
+  sessionId: string
+  role: Role
+  /** When they last proved who they are, and by what (control A10). */
+  authenticatedAt: Date
+  methods: readonly SignInMethod[]
+}
 export type ApiKeyActor = { kind: 'api_key'; keyId: string; scopes: Scope[]; trusted: boolean }
 /** `refusal`: what was wrong with the credentials that came along; told only by what needs them. */
 export type Anonymous = { kind: 'anonymous'; refusal?: AppError }

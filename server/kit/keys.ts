@@ -75,7 +75,7 @@ async function readRing({ db, sealer }: KeyDeps): Promise<Ring> {
     const plain = sealer.open('key', `${row.kind}/${row.id}`, row.sealed)
     const retired = row.retiredAt !== null
     if (row.kind === 'access_token') ring.signing.push({ key: await signingKey(row.id, JSON.parse(Buffer.from(plain).toString('utf8')) as JWK), retired })
-    else ring.macs[row.kind].push({ key: { id: row.id, secret: plain }, retired })
+    else if (row.kind !== 'column' && row.kind !== 'lookup') ring.macs[row.kind].push({ key: { id: row.id, secret: plain }, retired })
   }
   return ring
 }

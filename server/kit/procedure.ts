@@ -6,8 +6,11 @@ import { roleMay, type Permission, type Scope } from './permissions.ts'
 
 export type Rest = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: `/${string}`; status: 200 | 201 | 202 | 204; name: string; tag: string; summary: string }
 
-/** What a procedure says of itself. The permission is compulsory: without one the server does not start. `bodyBytes`: a larger body than usual. */
-export type Meta = { permission?: Permission; limit?: LimitClass; rest?: Rest; bodyBytes?: number }
+/**
+ * What a procedure says of itself. The permission is compulsory: without one the server does not start. `bodyBytes`: a larger
+ * body than usual. `stepUp`: only for who proved within minutes who they are (control A10).
+ */
+export type Meta = { permission?: Permission; limit?: LimitClass; rest?: Rest; bodyBytes?: number; stepUp?: true }
 
 const t = initTRPC
   .context<Ctx>()
@@ -51,9 +54,10 @@ export const open = base.meta({ permission: 'public' })
 
 /** For signed-in users whose role has the permission. */
 export function can(permission: Exclude<Permission, Scope | 'public' | 'ticket'>) {
-  return base.meta({ permission }).use(({ ctx, next }) => {
+  return base.meta({ permission }).use(({ ctx, meta, next }) => {
     const actor = signedIn(ctx)
     if (!roleMay(actor.role, permission)) throw new PermissionDenied()
+    if (meta?.stepUp) demandFresh(ctx, actor)
     return next({ ctx: { ...ctx, actor } satisfies Authed })
   })
 }
@@ -74,6 +78,14 @@ export const browse = base.meta({ permission: 'catalogue.read' }).use(({ ctx, ne
   if (!ctx.config.cataloguePublic && !roleMay(signedIn(ctx).role, 'catalogue.read')) throw new PermissionDenied()
   return next()
 })
+
+const stepUpMinutes = 5
+
+/** @throws PermissionDenied 403 step_up_required */
+function demandFresh({ now }: Ctx, { authenticatedAt }: UserActor): void {
+  if (now().getTime() - authenticatedAt.getTime() <= stepUpMinutes * 60_000) return
+  throw new PermissionDenied('step_up_required', 'Prove once more who you are: this needs it to be a few minutes ago at most.')
+}
 
 function signedIn(ctx: Ctx): UserActor {
   if (ctx.actor.kind === 'user') return ctx.actor

@@ -38,8 +38,8 @@ async function newSession(): Promise<string> {
   const [userId, publicId] = [randomUUID(), randomUUID()]
   await admin`insert into users (id, pseudonym, email_lookup, email_sealed, role, password_hash, created_at)
     values (${userId}, ${randomUUID()}, ${Buffer.from(userId)}, ${Buffer.from('sealed')}, 'user', 'x', now())`
-  await admin`insert into sessions (id, public_id, user_id, kind, created_at, expires_at, absolute_expires_at)
-    values (${publicId}, ${publicId}, ${userId}, 'app', now(), now() + interval '1 day', now() + interval '1 day')`
+  await admin`insert into sessions (id, public_id, user_id, kind, created_at, expires_at, absolute_expires_at, authenticated_at, methods, last_seen_at)
+    values (${publicId}, ${publicId}, ${userId}, 'app', now(), now() + interval '1 day', now() + interval '1 day', now(), '{password}', now())`
   return publicId
 }
 /** As a node does it: the row and its announcement in one transaction. */

@@ -65,6 +65,13 @@ export function networkOf(address: string): string {
   return `${groups.slice(0, 4).join(':')}::/64`
 }
 
+/** Where an address is, coarsely: its IPv4 /24 or IPv6 /48. Enough to recognise a place by, too little to find a person (control C5). */
+export function coarseNetworkOf(address: string): string {
+  const network = networkOf(address)
+  if (isIP(network) === 4) return `${network.split('.').slice(0, 3).join('.')}.0/24`
+  return network.endsWith('::/64') ? `${network.split(':').slice(0, 3).join(':')}::/48` : 'unknown'
+}
+
 export type TrackerRefusal = 'tracker_malformed' | 'tracker_scheme' | 'tracker_credentials' | 'tracker_port' | 'tracker_private_address'
 
 /** Why a tracker URL is not used, or null when it may be. `allowPrivate` is for tests and closed networks. */

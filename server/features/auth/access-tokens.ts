@@ -3,27 +3,33 @@ import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import type { Deps, UserActor } from '../../kit/context.ts'
 import { Unauthenticated } from '../../kit/errors.ts'
-import { roles } from '../../kit/permissions.ts'
+import { roles, type Role } from '../../kit/permissions.ts'
+import { signInMethods } from '../../../db/schema/index.ts'
+import type { SessionFacts } from './sessions.ts'
 
 export const accessTokenMinutes = 15
 const audience = 'torrent-streamer'
 const clockToleranceSeconds = 5
 
-const Claims = z.object({ sub: z.uuid(), sid: z.uuid(), jti: z.uuid(), role: z.enum(roles), iat: z.int(), nbf: z.int(), exp: z.int() })
+const Claims = z.object({
+  sub: z.uuid(), sid: z.uuid(), jti: z.uuid(), role: z.enum(roles), iat: z.int(), nbf: z.int(), exp: z.int(),
+  auth_time: z.int(), amr: z.array(z.enum(signInMethods)),
+})
 type Claims = z.infer<typeof Claims>
 
 type TokenDeps = Pick<Deps, 'keys' | 'now' | 'newId' | 'publicUrl'>
 
-/** A JWT access token (RFC 9068): ES256, 15 minutes. */
-export async function signAccessToken(deps: TokenDeps, subject: { userId: string; sessionId: string; role: UserActor['role'] }): Promise<{ token: string; expiresAt: Date }> {
+/** A JWT access token (RFC 9068): ES256, 15 minutes. `auth_time` and `amr` say when and by what the person last proved who they are. */
+export async function signAccessToken(deps: TokenDeps, { role, session }: { role: Role; session: SessionFacts }): Promise<{ token: string; expiresAt: Date }> {
   const key = deps.keys.signing()
   const issuedAt = Math.floor(deps.now().getTime() / 1000)
   const expiresAt = issuedAt + accessTokenMinutes * 60
-  const token = await new SignJWT({ sid: subject.sessionId, role: subject.role })
+  const auth_time = Math.floor(session.authenticatedAt.getTime() / 1000)
+  const token = await new SignJWT({ sid: session.publicId, role, auth_time, amr: session.methods })
     .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.id })
     .setIssuer(deps.publicUrl())
     .setAudience(audience)
-    .setSubject(subject.userId)
+    .setSubject(session.userId)
     .setJti(deps.newId())
     .setIssuedAt(issuedAt)
     .setNotBefore(issuedAt)
@@ -46,7 +52,7 @@ export function createTokenVerifier(deps: TokenDeps & Pick<Deps, 'revocations'>)
     if (claims.nbf - clockToleranceSeconds > now) throw invalid()
     verified.set(token, claims)
     if (await deps.revocations.sessionEnded(claims.sid)) throw new Unauthenticated('session_ended', 'This session has ended. Sign in again.')
-    return { kind: 'user', userId: claims.sub, sessionId: claims.sid, role: claims.role }
+    return { kind: 'user', userId: claims.sub, sessionId: claims.sid, role: claims.role, authenticatedAt: new Date(claims.auth_time * 1000), methods: claims.amr }
   }
 }
 

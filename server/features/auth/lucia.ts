@@ -3,6 +3,7 @@ import { and, eq, gt, isNull } from 'drizzle-orm'
 import { Lucia, TimeSpan, type Adapter, type DatabaseSession } from 'lucia'
 import type { Db, Tx } from '../../../db/client.ts'
 import { sessions, users } from '../../../db/schema/index.ts'
+import type { SignInMethod } from '../../kit/context.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { tokenHash } from '../../kit/secret-tokens.ts'
 
@@ -21,6 +22,11 @@ type SessionAttributes = {
   kind: SessionKind
   createdAt: Date
   absoluteExpiresAt: Date
+  authenticatedAt: Date
+  methods: SignInMethod[]
+  lastSeenAt: Date
+  network: string | null
+  deviceId: string | null
   deviceName: string | null
   devicePlatform: string | null
 }
@@ -46,7 +52,7 @@ export const isCookieId = (value: string): boolean => /^[a-z2-7]{40}$/.test(valu
 export function luciaFor(tx: Db | Tx, now: () => Date, kind: SessionKind, by: 'cookie' | 'row') {
   return new Lucia(adapterFor(tx, now, by), {
     sessionExpiresIn: lifetimes[kind].idle,
-    getSessionAttributes: ({ publicId, kind: sessionKind, absoluteExpiresAt }) => ({ publicId, kind: sessionKind, absoluteExpiresAt }),
+    getSessionAttributes: ({ publicId, kind: sessionKind, absoluteExpiresAt, authenticatedAt, methods }) => ({ publicId, kind: sessionKind, absoluteExpiresAt, authenticatedAt, methods }),
     getUserAttributes: ({ role }) => ({ role }),
   })
 }

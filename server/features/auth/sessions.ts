@@ -1,27 +1,37 @@
 import { and, eq, isNull, type SQL } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
 import { sessions } from '../../../db/schema/index.ts'
-import type { Deps, UserActor } from '../../kit/context.ts'
+import type { Ctx, Deps, SignInMethod, UserActor } from '../../kit/context.ts'
+import type { Role } from '../../kit/permissions.ts'
 import { announce } from '../../kit/revocations.ts'
+import { coarseNetworkOf } from '../../lib/addresses.ts'
 import { isCookieId, lifetimes, luciaFor, rowIdOf, type SessionKind } from './lucia.ts'
 
-export type NewSession = { cookieId: string; rowId: string; publicId: string; expiresAt: Date; absoluteExpiresAt: Date }
-type DeviceInfo = { name: string; platform: string } | undefined
+export type NewSession = SessionFacts & { cookieId: string; expiresAt: Date }
+/** What tokens are made from. */
+export type SessionFacts = { rowId: string; publicId: string; userId: string; authenticatedAt: Date; methods: SignInMethod[]; absoluteExpiresAt: Date }
+/** What a session is opened with: by what its person proved who they are, from which device. */
+export type Opening = { userId: string; kind: SessionKind; methods: SignInMethod[]; device?: { id?: string | undefined; name: string; platform: string } | undefined }
 
 /** Opens a session for someone who has just proved who they are. A new id each time: nothing can be fixated. */
-export async function openSession(deps: Pick<Deps, 'now' | 'newId'>, tx: Tx, userId: string, kind: SessionKind, device?: DeviceInfo): Promise<NewSession> {
-  const publicId = deps.newId()
-  const createdAt = deps.now()
+export async function openSession(ctx: Pick<Ctx, 'now' | 'newId' | 'request'>, tx: Tx, { userId, kind, methods, device }: Opening): Promise<NewSession> {
+  const publicId = ctx.newId()
+  const createdAt = ctx.now()
   const absoluteExpiresAt = new Date(createdAt.getTime() + lifetimes[kind].absolute.milliseconds())
-  const { id: cookieId } = await luciaFor(tx, deps.now, kind, 'cookie').createSession(userId, {
+  const { id: cookieId } = await luciaFor(tx, ctx.now, kind, 'cookie').createSession(userId, {
     publicId,
     kind,
     createdAt,
     absoluteExpiresAt,
+    authenticatedAt: createdAt,
+    methods,
+    lastSeenAt: createdAt,
+    network: coarseNetworkOf(ctx.request.ip),
+    deviceId: device?.id ?? null,
     deviceName: device?.name ?? null,
     devicePlatform: device?.platform ?? null,
   })
-  return { cookieId, rowId: rowIdOf(cookieId), publicId, expiresAt: new Date(createdAt.getTime() + lifetimes[kind].idle.milliseconds()), absoluteExpiresAt }
+  return { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: new Date(createdAt.getTime() + lifetimes[kind].idle.milliseconds()), absoluteExpiresAt }
 }
 
 /** The person behind a console cookie, or null. Use extends the session up to its idle limit. */
@@ -29,13 +39,16 @@ export async function actorOfCookie(deps: Pick<Deps, 'db' | 'now'>, cookieId: st
   if (!isCookieId(cookieId)) return null
   const { session, user } = await luciaFor(deps.db, deps.now, 'console', 'cookie').validateSession(cookieId)
   if (!user || session.kind !== 'console') return null
-  return { kind: 'user', userId: user.id, sessionId: session.publicId, role: user.role }
+  const { authenticatedAt, methods } = session
+  return { kind: 'user', userId: user.id, sessionId: session.publicId, role: user.role, authenticatedAt, methods }
 }
 
 /** Is the app session still good? Use extends it. Found by its row, since refresh tokens hang on that. */
-export async function validateAppSession(deps: Pick<Deps, 'now'>, tx: Tx, rowId: string) {
+export async function validateAppSession(deps: Pick<Deps, 'now'>, tx: Tx, rowId: string): Promise<(SessionFacts & { role: Role }) | null> {
   const { session, user } = await luciaFor(tx, deps.now, 'app', 'row').validateSession(rowId)
-  return user && session.kind === 'app' ? { userId: user.id, role: user.role, publicId: session.publicId, absoluteExpiresAt: session.absoluteExpiresAt } : null
+  if (!user || session.kind !== 'app') return null
+  const { publicId, absoluteExpiresAt, authenticatedAt, methods } = session
+  return { userId: user.id, role: user.role, rowId, publicId, absoluteExpiresAt, authenticatedAt, methods }
 }
 
 type EndReason = NonNullable<(typeof sessions.$inferSelect)['endReason']>

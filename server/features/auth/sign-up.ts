@@ -65,7 +65,7 @@ export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<ty
       .set({ triesLeft: sql`${emailFlows.triesLeft} - 1` })
       .where(and(eq(emailFlows.id, flowId), eq(emailFlows.kind, 'sign_up'), isNull(emailFlows.usedAt), isNotNull(emailFlows.codeHash), gt(emailFlows.triesLeft, 0), gt(emailFlows.expiresAt, now)))
       .returning()
-    if (!flow?.codeHash || !sameBytes(flow.codeHash, codeHash(flowId, code))) return null
+    if (!flow?.codeHash || !flow.passwordHash || !sameBytes(flow.codeHash, codeHash(flowId, code))) return null
     await tx.update(emailFlows).set({ usedAt: now }).where(eq(emailFlows.id, flowId))
 
     const email = ctx.sealer.openText('column', `email_flows/${flowId}`, flow.emailSealed)
@@ -73,8 +73,8 @@ export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<ty
     // someone finished another flow of this address first
     if (!userId) return null
     await ctx.audit(tx, { action: 'user.sign_up', target: { kind: 'user', id: userId } })
-    const opened = await openSession(ctx, tx, userId, 'app', device)
-    const tokens = await issueTokens(ctx, tx, { userId, role: 'user', session: opened })
+    const opened = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'], device })
+    const tokens = await issueTokens(ctx, tx, { role: 'user', session: opened })
     return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens }
   })
   if (!session) throw new AppError(401, 'code_invalid', 'The code is wrong, used or too old.')

@@ -51,7 +51,7 @@ it('decides nothing when its audit row cannot be written (control B13)', async (
   const before = await everything()
   const audit = () => Promise.reject(new Error('no audit today'))
   const { takeDownTorrent } = await import('./decisions.ts')
-  const ctx = { ...app.as.operator(), audit, actor: { kind: 'user' as const, userId: token, sessionId: '', role: 'moderator' as const } }
+  const ctx = { ...app.as.operator(), audit, actor: { kind: 'user' as const, userId: token, sessionId: '', role: 'moderator' as const, authenticatedAt: app.deps.now(), methods: [] } }
   await expect(takeDownTorrent(ctx, { torrentId, reason: 'rights' })).rejects.toThrow('no audit today')
   expect(await everything()).toEqual(before)
 })

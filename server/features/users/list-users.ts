@@ -8,7 +8,7 @@ export type ListedUser = { id: string; email: string; role: Role; createdAt: str
 
 const pageSize = 500
 
-/** Every account in the order of its id, e-mail addresses masked (control C5); page by page, however many there are. */
+/** Every account but erased ones, in the order of its id, e-mail addresses masked (control C5); page by page, however many there are. */
 export async function* listUsers({ db, sealer }: Pick<Deps, 'db' | 'sealer'>, { role }: { role?: Role | undefined } = {}): AsyncGenerator<ListedUser> {
   const shown = { id: users.id, emailSealed: users.emailSealed, role: users.role, createdAt: users.createdAt, bannedAt: users.bannedAt }
   for (let after: string | undefined; ; ) {
@@ -19,6 +19,7 @@ export async function* listUsers({ db, sealer }: Pick<Deps, 'db' | 'sealer'>, { 
       .orderBy(asc(users.id))
       .limit(pageSize)
     for (const { id, emailSealed, createdAt, bannedAt, ...rest } of page) {
+      if (!emailSealed) continue
       yield { id, email: maskEmail(sealer.openText('column', `users/${id}`, emailSealed)), ...rest, createdAt: createdAt.toISOString(), banned: bannedAt !== null }
     }
     after = page.at(-1)?.id

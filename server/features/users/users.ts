@@ -31,7 +31,7 @@ const shown = { id: users.id, emailSealed: users.emailSealed, name: users.name, 
 /** The account as its owner sees it. @throws NotFound */
 export async function userById(deps: Pick<Deps, 'sealer'>, tx: Db | Tx, id: string): Promise<z.infer<typeof User>> {
   const [row] = await tx.select(shown).from(users).where(eq(users.id, id))
-  if (!row) throw new NotFound('account')
+  if (!row?.emailSealed) throw new NotFound('account')
   const { emailSealed, createdAt, locale, ...rest } = row
   return { ...rest, locale: locale === 'fr' ? 'fr' : 'en', email: deps.sealer.openText('column', `users/${id}`, emailSealed), createdAt: createdAt.toISOString() }
 }
