@@ -11,8 +11,10 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     retry: 0,
-    testTimeout: 20_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // How long a test waits for what comes soon: the machine may be busy with another file.
+    expect: { poll: { timeout: 10_000, interval: 20 } },
     globalSetup: ['server/test/database.ts'],
     projects: [
       {

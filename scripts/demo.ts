@@ -18,8 +18,8 @@ import { startOwnInstance } from './demo/own-instance.ts'
 import { indexOffset, Player, sha256Of } from './demo/player.ts'
 import { PublicApi, until } from './demo/public-api.ts'
 
-const filmBytes = 96 * 1024 * 1024
-const seederBytesPerSecond = 16 * 1024 * 1024
+const filmBytes = 128 * 1024 * 1024
+const seederBytesPerSecond = 20 * 1024 * 1024
 const peekBytes = 256 * 1024
 const clipFile = fileURLToPath(new URL('demo/clip.mp4', import.meta.url))
 const email = 'viewer@example.org'
@@ -50,7 +50,7 @@ async function journey(): Promise<void> {
 
   const { instance, env } = await make('an instance of its own starts', async () => made.use(await startOwnInstance({ name: 'demo', report: (line) => console.error(`          ${line}`) })))
   const api = new PublicApi(instance.baseUrl)
-  const [film, clip] = await make('a tracker and a rate-limited seeder start, for a film of 96 MiB and for the clip', async () => {
+  const [film, clip] = await make('a tracker and a rate-limited seeder start, for a film of 128 MiB and for the clip', async () => {
     const rate = { rateBytesPerSecond: seederBytesPerSecond }
     const big = made.use(await startSwarm({ ...rate, files: [{ path: 'Lighthouse film.mkv', sizeBytes: filmBytes }], seed: 'demo' }))
     return [big, made.use(await startSwarm({ ...rate, files: [{ path: 'Lighthouse clip.mp4', from: clipFile }], pieceLength: 32 * 1024 }))] as const

@@ -25,6 +25,7 @@ test('with an empty environment everything has its default', () => {
     dataDir: resolve('data'),
     keysDir: resolve('data/keys'),
     tls: null,
+    hsts: 'max-age=63072000; includeSubDomains; preload',
     trustedProxies: [],
     corsOrigins: [],
     mailFrom: 'torrent-streamer <no-reply@localhost>',
@@ -49,7 +50,7 @@ test('what is set is used', () => {
   const { config, secrets } = readConfig({
     HOST: '::', PORT: '8443', PUBLIC_URL: 'https://TV.example.org:443/', DATA_DIR: '/srv/tv', KEYS_DIR: '/etc/tv', DATABASE_URL: 'postgres://a@db/x',
     DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
-    TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
+    HSTS: 'max-age=600', TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
     LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', CATALOGUE_PUBLIC: 'on',
   })
   expect(config).toEqual({
@@ -60,6 +61,7 @@ test('what is set is used', () => {
     dataDir: '/srv/tv',
     keysDir: '/etc/tv',
     tls: { certFile: '/c.pem', keyFile: '/k.pem' },
+    hsts: 'max-age=600',
     trustedProxies: ['10.0.0.0/8', '::1'],
     corsOrigins: ['https://app.example.org', 'http://localhost:5173'],
     mailFrom: 'tv@example.org',
@@ -78,6 +80,7 @@ test.each<[string, string]>([
   ['DATABASE_URL', 'mysql://db/x'], ['DATABASE_URL', 'db'], ['DATABASE_OWNER_URL', 'http://db'], ['DATABASE_MAINTENANCE_URL', 'x'],
   ['TLS_CERT_FILE', '/only-the-certificate'], ['TLS_KEY_FILE', '/only-the-key'],
   ['TRUSTED_PROXIES', 'proxy.example.org'], ['TRUSTED_PROXIES', '10.0.0.0/33'], ['TRUSTED_PROXIES', '10.0.0.1/'], ['TRUSTED_PROXIES', '10.0.0.1,*'], ['TRUSTED_PROXIES', '10.0.0.0/8/8'], ['TRUSTED_PROXIES', '0.0.0.0/0'], ['TRUSTED_PROXIES', '::/0'],
+  ['HSTS', 'on'], ['HSTS', 'max-age=1\r\nX: y'], ['HSTS', 'max-age=-1'],
   ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'null'], ['CORS_ORIGINS', 'https://app.example.org/'], ['CORS_ORIGINS', 'https://*.example.org'], ['CORS_ORIGINS', 'app.example.org'], ['CORS_ORIGINS', 'https://App.example.org'],
   ['SMTP_URL', 'https://mail.example.org'], ['SMTP_URL', 'mail'], ['SMTP_URL', 'smtps://mail.example.org?tls.rejectUnauthorized=false'],
   ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'],

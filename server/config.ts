@@ -51,6 +51,11 @@ export const settings = {
   DATABASE_MAINTENANCE_URL: { schema: postgresUrl.optional(), default: 'none', secret: true, about: 'Postgres as the role that purges (ts_maintenance).' },
   TLS_CERT_FILE: { schema: z.string().optional(), default: 'none', about: 'PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS itself.' },
   TLS_KEY_FILE: { schema: z.string().optional(), default: 'none', about: 'PEM private key of TLS_CERT_FILE.' },
+  HSTS: {
+    schema: z.string().regex(/^(off|max-age=\d{1,10}(; includeSubDomains)?(; preload)?)$/, 'must be "off" or as in "max-age=63072000; includeSubDomains; preload"').default('max-age=63072000; includeSubDomains; preload'),
+    default: 'max-age=63072000; includeSubDomains; preload',
+    about: 'Strict-Transport-Security of answers over TLS, or "off". Never sent for a loopback address.',
+  },
   TRUSTED_PROXIES: { schema: listOf(isAddressOrRange, 'address and no CIDR range').default([]), default: 'none', about: 'Addresses or CIDR ranges, by comma, whose X-Forwarded-For and X-Forwarded-Proto are believed.' },
   CORS_ORIGINS: { schema: listOf(isOrigin, 'exact origin such as https://app.example.org').default([]), default: 'none', about: 'Exact origins, by comma, whose pages may call the API with a bearer token.' },
   SMTP_URL: {
@@ -106,6 +111,7 @@ export function readConfig(env: Record<string, string | undefined>) {
       dataDir,
       keysDir: v.KEYS_DIR ? resolve(v.KEYS_DIR) : join(dataDir, 'keys'),
       tls: v.TLS_CERT_FILE && v.TLS_KEY_FILE ? { certFile: v.TLS_CERT_FILE, keyFile: v.TLS_KEY_FILE } : null,
+      hsts: v.HSTS === 'off' ? null : v.HSTS,
       trustedProxies: v.TRUSTED_PROXIES,
       corsOrigins: v.CORS_ORIGINS,
       mailFrom: v.MAIL_FROM,

@@ -28,9 +28,10 @@ async function stop(why: string): Promise<void> {
   deps.log.info({ why }, 'stopping')
   // whatever hangs, the process ends within a bound
   setTimeout(() => process.exit(1), 10_000).unref()
-  await jobs.stop()
-  await app.close()
-  await deps[Symbol.asyncDispose]()
+  // one part that fails to stop must not keep the others, the engine above all, from being stopped
+  for (const part of [() => jobs.stop(), () => app.close(), () => deps[Symbol.asyncDispose]()]) {
+    await Promise.resolve(part()).catch((error: unknown) => logError(deps.log, error, 'a part of the server did not stop well'))
+  }
   process.exit(0)
 }
 process.once('SIGTERM', () => void stop('SIGTERM'))

@@ -10,7 +10,8 @@ export async function ownDataFolder(name: string): Promise<AsyncDisposable & { d
   const folder = await mkdtemp(join(tmpdir(), `torrent-streamer-${name}-`))
   // run by root, the database belongs to the user postgres, who has to walk through
   if (process.getuid?.() === 0) await chmod(folder, 0o711)
-  return { dataDir: join(folder, 'data'), [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
+  // again where it fills anew: an engine whose server was killed writes for a moment more
+  return { dataDir: join(folder, 'data'), [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 10 }) }
 }
 
 /** The settings of an instance that touches nothing else on the machine: free ports, peers on loopback, none of our environment. */

@@ -46,7 +46,7 @@ async function streamFrom(seed: (order: SeedOrder) => Promise<AsyncDisposable>, 
     const { body } = await app.call('GET', `/torrents/search?q=${encodeURIComponent(title)}`, { token })
     expect(body.items).toHaveLength(1)
     return body.items[0]
-  })
+  }, { timeout: 10_000 })
   const playback = await app.call('POST', `/torrents/${found.id}/files/0/playback`, { token })
   expect(playback.status).toBe(201)
   const closing = made.move()

@@ -63,8 +63,8 @@ describe('the Host header (control B10: DNS rebinding)', () => {
   test('in production only the public name is ours', async () => {
     const app = await start({ PUBLIC_URL: 'https://tv.example.org', TRUSTED_PROXIES: '127.0.0.1' })
     const over = (host: string) => ask(app.baseUrl, server, { headers: { host, 'x-forwarded-proto': 'https' } })
-    expect((await over('tv.example.org')).status).toBe(200)
-    for (const host of [`localhost:${portOf(app)}`, '127.0.0.1', 'www.tv.example.org', 'tv.example.org.evil.example']) expect((await over(host)).status, host).toBe(421)
+    for (const host of ['tv.example.org', 'tv.example.org:443']) expect((await over(host)).status, host).toBe(200)
+    for (const host of ['tv.example.org:80', 'tv.example.org:8443', `localhost:${portOf(app)}`, '127.0.0.1', 'www.tv.example.org', 'tv.example.org.evil.example']) expect((await over(host)).status, host).toBe(421)
   })
 })
 
@@ -102,6 +102,12 @@ describe('production without TLS on the way (control C1)', () => {
     const app = await start(settings)
     const { status, headers } = await ask(app.baseUrl, server, { headers: { host, 'x-forwarded-proto': 'https' } })
     expect([status, headers['strict-transport-security']]).toEqual([200, 'max-age=63072000; includeSubDomains; preload'])
+  })
+
+  test.each([['max-age=600', 'max-age=600'], ['off', undefined]])('HSTS=%s is what is sent', async (HSTS, sent) => {
+    const app = await start({ ...settings, HSTS })
+    const { headers } = await ask(app.baseUrl, server, { headers: { host, 'x-forwarded-proto': 'https' } })
+    expect(headers['strict-transport-security']).toBe(sent)
   })
 
   test('a stranger who says that TLS was used is not believed', async () => {

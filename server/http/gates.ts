@@ -13,8 +13,10 @@ export function hostGate(app: FastifyInstance, deps: Deps): void {
 
 /** The Host headers that are ours: the public one, and on loopback its other spellings. */
 export function ownHosts({ config, publicUrl }: Pick<Deps, 'config' | 'publicUrl'>): Set<string> {
-  const { host, port } = new URL(publicUrl())
-  return new Set(config.production ? [host] : [host, ...['localhost', '127.0.0.1', '[::1]'].map((name) => (port ? `${name}:${port}` : name))])
+  const { protocol, host, port } = new URL(publicUrl())
+  // a client may say the scheme's own port, which URLs leave out (RFC 9110 section 4.2.3)
+  if (config.production) return new Set(port ? [host] : [host, `${host}:${protocol === 'https:' ? 443 : 80}`])
+  return new Set([host, ...['localhost', '127.0.0.1', '[::1]'].map((name) => (port ? `${name}:${port}` : name))])
 }
 
 /** Outside loopback nothing is served in clear: pages redirect, everything else is refused (control C1). */

@@ -16,7 +16,7 @@ export function securityHeaders(app: FastifyInstance, deps: Deps): void {
 /** What no answer goes without, also one that is given before there is a request to speak of. */
 export function headersOfEveryAnswer({ config, publicUrl }: Pick<Deps, 'config' | 'publicUrl'>, requestId: string, overTls: boolean): Record<string, string> {
   // a browser must not take HSTS from an answer in clear (RFC 6797 section 7.2)
-  const hsts = overTls && (config.production || config.tls) ? hstsFor(publicUrl()) : null
+  const hsts = overTls && (config.production || config.tls) && reachedFromElsewhere(publicUrl()) ? config.hsts : null
   return {
     'x-request-id': requestId,
     'x-content-type-options': 'nosniff',
@@ -49,8 +49,8 @@ export function pagePolicy(nonce: string): string {
   ].join('; ')
 }
 
-/** Never for this machine itself, where it would break every other service of it. */
-function hstsFor(publicUrl: string): string | null {
+/** For this machine itself HSTS would break every other service of it. */
+function reachedFromElsewhere(publicUrl: string): boolean {
   const { protocol, hostname } = new URL(publicUrl)
-  return protocol === 'https:' && !isLoopbackHost(hostname) ? 'max-age=63072000; includeSubDomains; preload' : null
+  return protocol === 'https:' && !isLoopbackHost(hostname)
 }

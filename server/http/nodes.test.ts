@@ -18,7 +18,7 @@ beforeAll(async () => {
   const settings = { RATE_LIMIT_FACTOR: '100', PUBLIC_URL: here.baseUrl }
   there = await startTestApp({ database: { ...database, urls: { ...database.urls, app: relay.url } }, dataDir, settings })
   admin = postgres(database.urls.superuser, { max: 1 })
-  for (const node of [here, there]) await vi.waitFor(() => expect(node.deps.revocations.live()).toBe(true))
+  for (const node of [here, there]) await vi.waitFor(() => expect(node.deps.revocations.live()).toBe(true), { timeout: 10_000 })
 })
 afterAll(async () => {
   await admin.end()
@@ -39,7 +39,7 @@ const me = async (node: TestApp, token: string) => {
   return status === 200 ? 'in' : (body.code as string)
 }
 const onThere = (token: string) => me(there, token)
-const within = { timeout: 1_000, interval: 20 }
+const within = { timeout: 10_000, interval: 20 }
 
 describe('across nodes', () => {
   test('a token of one is good on the other', async () => {

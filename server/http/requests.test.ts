@@ -69,7 +69,7 @@ describe('bodies', () => {
       const started = performance.now()
       await refuse(deep, 400, 'malformed')
       expect(await ask(app.baseUrl, '/trpc/auth.signIn', { method: 'POST', headers: json, body: deep })).toMatchObject({ status: 400 })
-      expect(performance.now() - started).toBeLessThan(2_000)
+      expect(performance.now() - started).toBeLessThan(10_000)
     }
     await refuse(JSON.stringify({ ...credentials, device: { name: '[[[['.repeat(15), platform: 'web' } }), 401, 'invalid_credentials')
   })

@@ -201,7 +201,7 @@ describe('a player', () => {
   it('that goes away lets go of what it asked for', async () => {
     const { outgoing } = await begin()
     outgoing.destroy()
-    await vi.waitFor(() => expect(sent).toMatchObject([{ outcome: 'client_gone' }]))
+    await vi.waitFor(() => expect(sent).toMatchObject([{ outcome: 'client_gone' }]), { timeout: 10_000 })
     expect(await readers()).toBe(0)
     expect(served).toBe(sent[0]?.bytes)
   })
@@ -210,9 +210,9 @@ describe('a player', () => {
     await using swarm = await startSwarm({ files: [{ path: 'clip.mp4', sizeBytes: MiB }], seeding: false })
     serve.swarm = swarm
     const outgoing = request({ ...origin, agent: false }).on('error', () => {}).end()
-    await vi.waitFor(async () => expect(await readers()).toBe(1))
+    await vi.waitFor(async () => expect(await readers()).toBe(1), { timeout: 10_000 })
     outgoing.destroy()
-    await vi.waitFor(() => expect(sent).toEqual([{ outcome: 'client_gone', bytes: 0 }]))
+    await vi.waitFor(() => expect(sent).toEqual([{ outcome: 'client_gone', bytes: 0 }]), { timeout: 10_000 })
     expect(await readers()).toBe(0)
     await engine.client.remove(swarm.infoHash)
   })
@@ -223,7 +223,7 @@ describe('a player', () => {
     const { incoming } = await begin()
     right.abort()
     await breaks(incoming)
-    await vi.waitFor(() => expect(sent).toMatchObject([{ outcome: 'revoked' }]))
+    await vi.waitFor(() => expect(sent).toMatchObject([{ outcome: 'revoked' }]), { timeout: 10_000 })
     expect(await readers()).toBe(0)
   })
 
@@ -232,7 +232,7 @@ describe('a player', () => {
     const right = new AbortController()
     serve = { swarm, fileIndex: 0, limits: { signal: right.signal } }
     const answer = ask()
-    await vi.waitFor(async () => expect(await readers()).toBe(1))
+    await vi.waitFor(async () => expect(await readers()).toBe(1), { timeout: 10_000 })
     right.abort()
     expect((await answer).status).toBe(403)
     expect((await ask()).status).toBe(403) // and so is one who comes after

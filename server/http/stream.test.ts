@@ -169,7 +169,7 @@ describe('playback links (control D2)', () => {
   test('the link is not found in the log', async () => {
     await (await get({ range: 'bytes=0-0' })).arrayBuffer()
     const [, ticket = ''] = /stream\/([^/]+)\//.exec(url) ?? []
-    await vi.waitFor(() => expect(app.logLines.some(({ route }) => String(route).includes('/stream/'))).toBe(true))
+    await vi.waitFor(() => expect(app.logLines.some(({ route }) => String(route).includes('/stream/'))).toBe(true), { timeout: 10_000 })
     expect(JSON.stringify(app.logLines)).not.toContain(ticket)
   })
 

@@ -115,7 +115,7 @@ describe('what is refused', () => {
   test.each(cases)('%s', (_what, bytes) => {
     const before = performance.now()
     expect(() => parseTorrentFile(bytes)).toThrow(TorrentRefused)
-    expect(performance.now() - before).toBeLessThan(2000)
+    expect(performance.now() - before).toBeLessThan(10_000)
   })
 
   test.each<[string, (string | Uint8Array)[]]>([

@@ -171,7 +171,7 @@ describe('with the database away', () => {
     ]
     const before = await snapshot()
     relay.cut()
-    await expect.poll(() => cutOff.deps.revocations.live(), { timeout: 2_000 }).toBe(false)
+    await expect.poll(() => cutOff.deps.revocations.live(), { timeout: 10_000 }).toBe(false)
     for (const [method, path, options] of calls) {
       const answer = await cutOff.call(method, path, options)
       expect([path, answer.status]).toEqual([path, 503])

@@ -102,7 +102,7 @@ describe('sign-in', () => {
   test('signing out ends the access token and the refresh token', async () => {
     const { token, refreshToken } = await app.as.user()
     expect((await app.call('POST', '/auth/sign-out', { token })).status).toBe(204)
-    await vi.waitFor(async () => expect((await app.call('GET', '/users/me', { token })).body.code).toBe('session_ended'), { timeout: 1_000 })
+    await vi.waitFor(async () => expect((await app.call('GET', '/users/me', { token })).body.code).toBe('session_ended'), { timeout: 10_000 })
     expect((await app.call('POST', '/auth/refresh', { body: { refreshToken } })).body.code).toBe('refresh_token_revoked')
   })
 })
@@ -125,7 +125,7 @@ describe('refresh', () => {
     const reused = await refresh(refreshToken)
     expect([reused.status, reused.body.code]).toEqual([401, 'refresh_token_reused'])
     expect((await refresh(body.tokens.refreshToken)).body.code).toBe('refresh_token_revoked')
-    await vi.waitFor(async () => expect((await app.call('GET', '/users/me', { token: body.tokens.accessToken })).body.code).toBe('session_ended'), { timeout: 1_000 })
+    await vi.waitFor(async () => expect((await app.call('GET', '/users/me', { token: body.tokens.accessToken })).body.code).toBe('session_ended'), { timeout: 10_000 })
     const events = await app.deps.sql`
       select target_id from audit_log join sessions on public_id::text = target_id join refresh_tokens on session_id = sessions.id
       where action = 'session.refresh_reused' and token_hash = ${tokenHash(refreshToken)}`

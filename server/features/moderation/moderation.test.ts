@@ -48,7 +48,7 @@ describe('a decision', () => {
     const heard: unknown[] = []
     const unsubscribe = app.deps.revocations.subscribe((revocation) => heard.push(revocation))
     expect(await decide(id, 'takedown', { reason: 'rights', note: 'notice 7' })).toMatchObject({ status: 200, body: { state: 'taken_down', decisionReason: 'rights' } })
-    await vi.waitFor(() => expect(heard).toContainEqual({ kind: 'torrent', id }), { timeout: 1_000, interval: 5 })
+    await vi.waitFor(() => expect(heard).toContainEqual({ kind: 'torrent', id }), { timeout: 10_000, interval: 5 })
     unsubscribe()
     expect((await app.call('GET', `/torrents/${id}`, { token })).status).toBe(404)
     expect((await app.call('POST', `/torrents/${id}/files/0/playback`, { token })).status).toBe(404)
