@@ -84,10 +84,10 @@ describe('across nodes', () => {
     await expect.poll(() => there.deps.revocations.live(), { timeout: 10_000 }).toBe(true)
   })
 
-  test('a refresh token is spent once, even when both nodes are asked at the same time', async () => {
+  test('a refresh token has one successor, even when both nodes are asked at the same time', async () => {
     const { refreshToken } = await here.as.user()
     const answers = await Promise.all([here, there, here, there].map((node) => call(node, 'POST', '/auth/refresh', { body: { refreshToken } })))
-    expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1)
-    for (const { status, body } of answers) if (status !== 200) expect(body.code).toMatch(/^refresh_token_(reused|revoked)$/)
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+    expect(new Set(answers.map(({ body }) => body.tokens.refreshToken)).size).toBe(1)
   })
 })
