@@ -26,3 +26,38 @@ export function connect(url: string, options: { max?: number; statementTimeoutMs
   const db: Db = drizzle(sql, { schema })
   return { db, sql, close: () => sql.end({ timeout: 5 }) }
 }
+
+type Listener = { payload(text: string): void; listening(): void; lost(): void }
+
+/**
+ * LISTEN on a connection of its own, which comes back by itself. As the library's own listen() does it, but that one does not
+ * tell when the connection is lost; `lost` is called at once, and `listening` when it listens (again).
+ * @throws what the first attempt threw
+ */
+export async function listenTo(sql: Sql, channel: string, on: Listener): Promise<AsyncDisposable> {
+  let closing = false
+  const options = {
+    ...sql.options,
+    max: 1,
+    idle_timeout: null,
+    max_lifetime: null,
+    fetch_types: false,
+    onclose() {
+      if (closing) return
+      on.lost()
+      // a failed attempt ends in onclose again, after the pool's backoff
+      listen().catch(() => undefined)
+    },
+    // read by the library, though not in its types
+    onnotify: (_channel: string, payload: string) => on.payload(payload),
+  }
+  const own = postgres(options as unknown as postgres.Options<Record<string, never>>)
+  const listen = async () => own`listen ${own(channel)}`.then(() => on.listening())
+  await listen()
+  return {
+    [Symbol.asyncDispose]: () => {
+      closing = true
+      return own.end({ timeout: 1 })
+    },
+  }
+}

@@ -12,7 +12,7 @@ import { createLog } from './kit/log.ts'
 import { createMailer } from './kit/mail.ts'
 import { readOperatorSecret } from './kit/operator-secret.ts'
 import { createPasswords } from './kit/passwords.ts'
-import { listenForRevocations } from './kit/revocations.ts'
+import { hearOwnCommits, listenForRevocations } from './kit/revocations.ts'
 import { createSealer } from './kit/seal.ts'
 
 export type Overrides = Partial<Pick<Deps, 'now' | 'log' | 'engine' | 'limits' | 'passwords'>>
@@ -30,6 +30,7 @@ export async function createDeps(config: Config, secrets: Secrets, overrides: Ov
   const sealer = createSealer(await readOperatorSecret(config.keysDir, config.production))
   const keys = await loadKeys({ db, sealer, now, newId, randomBytes })
   const revocations = made.use(await listenForRevocations({ db, sql, now, newId, log }))
+  hearOwnCommits(db, revocations)
   const engine = overrides.engine ?? made.use(await startOwnEngine(config, log))
   let publicUrl = config.publicUrl
   const closing = made.move()

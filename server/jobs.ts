@@ -1,11 +1,18 @@
+import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
-import type { JobHandler } from './kit/jobs.ts'
+import type { JobHandler, Schedule } from './kit/jobs.ts'
 import { sendMail } from './kit/mail.ts'
 
 /** Every kind of job and what does it. */
 export const jobHandlers: Record<string, JobHandler> = {
   'mail.send': sendMail,
+  'refresh_tokens.wipe_successors': wipeSuccessors,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,
+}
+
+/** Which of them run by the clock, and when. */
+export const schedule: Schedule = {
+  'refresh_tokens.wipe_successors': '* * * * *',
 }

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { run, Logger as WorkerLogger, type Runner } from 'graphile-worker'
+import { parseCronItems, run, Logger as WorkerLogger, type Runner } from 'graphile-worker'
 import type { Tx } from '../../db/client.ts'
 import type { Deps } from './context.ts'
 import { logError } from './log.ts'
@@ -29,8 +29,11 @@ export const jobs: Jobs = {
 /** One job's work. It may run more than once; a throw means: again later, with growing delay. */
 export type JobHandler = (deps: Deps, payload: unknown) => Promise<void>
 
+/** What runs by the clock (UTC), once however many nodes there are: jobs by name, with their cron pattern. */
+export type Schedule = Record<string, string>
+
 /** Works jobs until stopped; stop() lets running ones end. */
-export async function startJobs(deps: Deps, handlers: Record<string, JobHandler>): Promise<Runner> {
+export async function startJobs(deps: Deps, handlers: Record<string, JobHandler>, schedule: Schedule = {}): Promise<Runner> {
   const { databaseUrl } = deps.secrets
   if (!databaseUrl) throw new Error('jobs need a database')
   const taskList = Object.fromEntries(
@@ -49,5 +52,6 @@ export async function startJobs(deps: Deps, handlers: Record<string, JobHandler>
   const logger = new WorkerLogger((scope) => (level, message) => {
     if (level === 'error' || level === 'warning') deps.log.warn({ job: scope.taskIdentifier }, message)
   })
-  return run({ connectionString: databaseUrl, taskList, concurrency: 10, pollInterval: 2_000, noHandleSignals: true, logger, maxPoolSize: 10 })
+  const parsedCronItems = parseCronItems(Object.entries(schedule).map(([task, match]) => ({ task, match })))
+  return run({ connectionString: databaseUrl, taskList, parsedCronItems, concurrency: 10, pollInterval: 2_000, noHandleSignals: true, logger, maxPoolSize: 10 })
 }

@@ -5,7 +5,7 @@ import { connect } from '../../db/client.ts'
 import { cuttable, type Cuttable } from '../test/cuttable.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { createLog } from './log.ts'
-import { announce, listenForRevocations, type Revocation, type Revocations } from './revocations.ts'
+import { announce, hearOwnCommits, listenForRevocations, type Revocation, type Revocations } from './revocations.ts'
 
 let database: TestDatabase
 let admin: postgres.Sql
@@ -146,11 +146,33 @@ test('a node that starts later knows what has ended', async () => {
 })
 
 test('where the database is asked, an unknown session counts as ended', async () => {
-  const { db, sql, close } = connect(database.urls.app, { max: 2 })
-  open.push({ [Symbol.asyncDispose]: close })
-  const revocations = await listenForRevocations({ db, sql: { ...sql, listen: () => Promise.resolve({ unlisten: () => Promise.resolve() }), notify: () => Promise.resolve() } as never, now: () => new Date(), newId: randomUUID, log: silent })
-  open.push(revocations)
-  expect(revocations.live()).toBe(false)
-  expect(await revocations.sessionEnded(randomUUID())).toBe(true)
-  expect(await revocations.sessionEnded(await newSession())).toBe(false)
+  const node = await startNode()
+  const going = await newSession()
+  await dropListeners()
+  await expect.poll(() => node.revocations.live(), { interval: 1 }).toBe(false)
+  expect(await node.revocations.sessionEnded(randomUUID())).toBe(true)
+  expect(await node.revocations.sessionEnded(going)).toBe(false)
+})
+
+test('a lost connection is distrusted at once, long before silence would tell', async () => {
+  const node = await startNode()
+  expect(await dropListeners()).toBeGreaterThanOrEqual(1)
+  const droppedAt = performance.now()
+  await expect.poll(() => node.revocations.live(), { interval: 1 }).toBe(false)
+  expect(performance.now() - droppedAt).toBeLessThan(300)
+})
+
+test('the node that ends a session knows it when its transaction has committed, and not when it was rolled back', async () => {
+  const { db, revocations } = await startNode()
+  hearOwnCommits(db, revocations)
+  const [id, kept] = [await newSession(), await newSession()]
+  await end({ db }, id)
+  // no await between the commit and the question but its own
+  expect(await revocations.sessionEnded(id)).toBe(true)
+  const rolledBack = db.transaction(async (tx) => {
+    await announce(tx, { kind: 'session', id: kept })
+    throw new Error('rolled back')
+  })
+  await expect(rolledBack).rejects.toThrow('rolled back')
+  expect(await revocations.sessionEnded(kept)).toBe(false)
 })

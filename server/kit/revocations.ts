@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import type { Db, Sql, Tx } from '../../db/client.ts'
+import { listenTo, type Db, type Sql, type Tx } from '../../db/client.ts'
 import { logError } from './log.ts'
 import type { Logger } from 'pino'
 
-/** What can end while something still uses it. */
-const Revocation = z.object({ kind: z.enum(['session', 'torrent', 'link']), id: z.string() })
+/** What can end while something still uses it; `keys`: that they changed, whichever it was. */
+const Revocation = z.object({ kind: z.enum(['session', 'torrent', 'link', 'keys']), id: z.string() })
 export type Revocation = z.infer<typeof Revocation>
 
 export type Revocations = {
@@ -13,6 +13,8 @@ export type Revocations = {
   sessionEnded(sessionId: string): Promise<boolean>
   /** Is the channel known to live? Otherwise what is in flight must be re-checked against the database. */
   live(): boolean
+  /** Takes in what has ended, wherever this node learned of it. */
+  hear(revocation: Revocation): void
   subscribe(listener: (revocation: Revocation) => void): () => void
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -24,9 +26,29 @@ const silenceMs = 900
 /** Ended sessions are remembered for longer than an access token may live. */
 const rememberMinutes = 60
 
+const announced = new WeakMap<object, Revocation[]>()
+
 /** Announces an end to every node; delivered when the transaction commits. */
 export async function announce(tx: Tx, revocation: Revocation): Promise<void> {
   await tx.execute(sql`select pg_notify(${channel}, ${JSON.stringify(revocation)})`)
+  announced.get(tx)?.push(revocation)
+}
+
+/**
+ * From now on this node hears what its own transactions announced as soon as they have committed, before whoever asked is answered;
+ * the way over the channel takes some milliseconds, in which the same node would still let the ended session in.
+ */
+export function hearOwnCommits(db: Db, { hear }: Pick<Revocations, 'hear'>): void {
+  const transaction = db.transaction.bind(db)
+  db.transaction = async (work, config) => {
+    const own: Revocation[] = []
+    const result = await transaction((tx) => {
+      announced.set(tx, own)
+      return work(tx)
+    }, config)
+    own.forEach(hear)
+    return result
+  }
 }
 
 /**
@@ -41,34 +63,45 @@ export async function listenForRevocations(deps: { db: Db; sql: Sql; now: () => 
   let heardAt = Number.NEGATIVE_INFINITY
   /** False from the loss of the connection until the ends that were missed have been read. */
   let caughtUp = false
+  /** Counts connections: what was read before one was lost says nothing of the time after. */
+  let connections = 0
 
   const remember = (id: string) => ended.set(id, deps.now().getTime())
+  const hear = (revocation: Revocation) => {
+    if (revocation.kind === 'session') remember(revocation.id)
+    for (const listener of listeners) listener(revocation)
+  }
+  const distrust = () => {
+    caughtUp = false
+    heardAt = Number.NEGATIVE_INFINITY
+    connections += 1
+  }
   const catchUp = async () => {
+    const connection = connections
     const rows = await deps.db.execute<{ public_id: string }>(
       sql`select public_id from sessions where ended_at > ${deps.now().toISOString()}::timestamptz - make_interval(mins => ${rememberMinutes})`,
     )
     for (const row of rows) remember(row.public_id)
+    if (connection !== connections) return
     caughtUp = true
+    for (const listener of listeners) listener({ kind: 'keys', id: 'unknown' })
   }
 
-  const subscription = await deps.sql.listen(
-    channel,
-    (payload) => {
+  const subscription = await listenTo(deps.sql, channel, {
+    payload(payload) {
       if (payload.startsWith('heartbeat:')) {
         if (payload === `heartbeat:${node}`) heardAt = performance.now()
         return
       }
-      const parsed = Revocation.safeParse(JSON.parse(payload))
-      if (!parsed.success) return
-      if (parsed.data.kind === 'session') remember(parsed.data.id)
-      for (const listener of listeners) listener(parsed.data)
+      const revocation = read(payload)
+      if (revocation) hear(revocation)
     },
-    // called at the first connection and after each reconnection
-    () => {
-      caughtUp = false
+    listening() {
+      distrust()
       catchUp().catch((error: unknown) => logError(deps.log, error, 'ended sessions could not be read'))
     },
-  )
+    lost: distrust,
+  })
 
   let beating = false
   const timer = setInterval(() => {
@@ -87,6 +120,7 @@ export async function listenForRevocations(deps: { db: Db; sql: Sql; now: () => 
   const live = () => caughtUp && performance.now() - heardAt < silenceMs
   return {
     live,
+    hear,
     async sessionEnded(sessionId) {
       if (ended.has(sessionId)) return true
       if (live()) return false
@@ -100,7 +134,15 @@ export async function listenForRevocations(deps: { db: Db; sql: Sql; now: () => 
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       listeners.clear()
-      await subscription.unlisten().catch(() => undefined)
+      await subscription[Symbol.asyncDispose]()
     },
+  }
+}
+
+function read(payload: string): Revocation | null {
+  try {
+    return Revocation.parse(JSON.parse(payload))
+  } catch {
+    return null
   }
 }

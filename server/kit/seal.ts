@@ -4,8 +4,8 @@ const version = 1
 const ivLength = 12
 const tagLength = 16
 
-/** What the operator secret is used for; each purpose has a key of its own (RFC 5869). */
-export type SealPurpose = 'column' | 'key' | 'mail'
+/** What a secret is used for; each purpose has a key of its own (RFC 5869). */
+export type SealPurpose = 'column' | 'key' | 'mail' | 'successor'
 
 export type Sealer = {
   /** AES-256-GCM. `context` is authenticated, not stored: a value sealed for one row does not open in another. */
@@ -17,15 +17,19 @@ export type Sealer = {
   lookup(context: string, value: string): Uint8Array
 }
 
-/** @param secret 32 random bytes, the operator's. */
+/** Seals under one secret of at least 256 bits: the operator's, a key of the `keys` table, a token that only its bearer knows. */
 export function createSealer(secret: Uint8Array): Sealer {
   const derive = (info: string) => new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(0), `torrent-streamer/${info}`, 32))
-  const keys = { column: derive('column'), key: derive('key'), mail: derive('mail') }
-  const lookupKey = derive('lookup')
+  const derived = new Map<string, Uint8Array>()
+  const keyFor = (purpose: SealPurpose | 'lookup'): Uint8Array => {
+    const key = derived.get(purpose) ?? derive(purpose)
+    derived.set(purpose, key)
+    return key
+  }
 
   const open: Sealer['open'] = (purpose, context, sealed) => {
     if (sealed.length < 1 + ivLength + tagLength || sealed[0] !== version) throw new Error('sealed value of an unknown form')
-    const decipher = createDecipheriv('aes-256-gcm', keys[purpose], sealed.subarray(1, 1 + ivLength), { authTagLength: tagLength })
+    const decipher = createDecipheriv('aes-256-gcm', keyFor(purpose), sealed.subarray(1, 1 + ivLength), { authTagLength: tagLength })
     decipher.setAAD(Buffer.from(`${purpose}\0${context}`))
     decipher.setAuthTag(sealed.subarray(-tagLength))
     return Buffer.concat([decipher.update(sealed.subarray(1 + ivLength, -tagLength)), decipher.final()])
@@ -35,11 +39,11 @@ export function createSealer(secret: Uint8Array): Sealer {
     openText: (purpose, context, sealed) => Buffer.from(open(purpose, context, sealed)).toString('utf8'),
     seal(purpose, context, plain) {
       const iv = randomBytes(ivLength)
-      const cipher = createCipheriv('aes-256-gcm', keys[purpose], iv, { authTagLength: tagLength })
+      const cipher = createCipheriv('aes-256-gcm', keyFor(purpose), iv, { authTagLength: tagLength })
       cipher.setAAD(Buffer.from(`${purpose}\0${context}`))
       const body = typeof plain === 'string' ? cipher.update(plain, 'utf8') : cipher.update(plain)
       return Buffer.concat([Buffer.from([version]), iv, body, cipher.final(), cipher.getAuthTag()])
     },
-    lookup: (context, value) => createHmac('sha256', lookupKey).update(`${context}\0${value}`).digest(),
+    lookup: (context, value) => createHmac('sha256', keyFor('lookup')).update(`${context}\0${value}`).digest(),
   }
 }

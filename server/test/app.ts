@@ -7,7 +7,7 @@ import { createDeps, type Overrides } from '../deps.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { EngineClient } from '../engine/client.ts'
 import type { DeclaredRoute } from '../http/types.ts'
-import { jobHandlers } from '../jobs.ts'
+import { jobHandlers, schedule } from '../jobs.ts'
 import { startJobs } from '../kit/jobs.ts'
 import { createLog } from '../kit/log.ts'
 import { createActors, type Actors } from './actors.ts'
@@ -63,7 +63,7 @@ export async function startTestApp(options: Options = {}): Promise<TestApp> {
   const baseUrl = `${config.tls ? 'https' : 'http'}://localhost:${address.port}`
   deps.setPublicUrl(baseUrl)
   if (options.jobs) {
-    const runner = await startJobs(deps, jobHandlers)
+    const runner = await startJobs(deps, jobHandlers, schedule)
     made.defer(() => runner.stop())
   }
 

@@ -1,9 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createSealer } from '../../kit/seal.ts'
 import { tokenHash } from '../../kit/secret-tokens.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { codeIn, mailTo } from '../../test/mails.ts'
 import { testPassword } from '../../test/actors.ts'
+import { wipeSuccessors } from './refresh-tokens.ts'
 
 let app: TestApp
 let now = new Date()
@@ -102,7 +104,7 @@ describe('sign-in', () => {
   test('signing out ends the access token and the refresh token', async () => {
     const { token, refreshToken } = await app.as.user()
     expect((await app.call('POST', '/auth/sign-out', { token })).status).toBe(204)
-    await vi.waitFor(async () => expect((await app.call('GET', '/users/me', { token })).body.code).toBe('session_ended'), { timeout: 10_000 })
+    expect((await app.call('GET', '/users/me', { token })).body.code).toBe('session_ended')
     expect((await app.call('POST', '/auth/refresh', { body: { refreshToken } })).body.code).toBe('refresh_token_revoked')
   })
 })
@@ -119,28 +121,71 @@ describe('refresh', () => {
     expect((await app.call('GET', '/users/me', { token: second.body.tokens.accessToken })).status).toBe(200)
   })
 
-  test('reuse ends the session with everything in it', async () => {
+  test('a lost answer may be asked for again within ten seconds: the same successor, with a fresh access token', async () => {
+    const { refreshToken } = await app.as.user()
+    const lost = await refresh(refreshToken)
+    later(9 / 60)
+    const again = await refresh(refreshToken)
+    expect(again.status).toBe(200)
+    expect(again.body.tokens.refreshToken).toBe(lost.body.tokens.refreshToken)
+    expect(again.body.tokens.refreshTokenExpiresAt).toBe(lost.body.tokens.refreshTokenExpiresAt)
+    expect(again.body.tokens.accessToken).not.toBe(lost.body.tokens.accessToken)
+    expect((await app.call('GET', '/users/me', { token: again.body.tokens.accessToken })).status).toBe(200)
+    expect((await refresh(again.body.tokens.refreshToken)).status).toBe(200)
+  })
+
+  test.each<[string, (successor: string) => unknown]>([
+    ['after ten seconds, though nothing has wiped what was kept', () => later(10 / 60)],
+    ['once the successor has been used', (successor) => refresh(successor)],
+  ])('reuse ends the session with everything in it: %s', async (_when, meanwhile) => {
     const { refreshToken } = await app.as.user()
     const { body } = await refresh(refreshToken)
+    await meanwhile(body.tokens.refreshToken)
     const reused = await refresh(refreshToken)
     expect([reused.status, reused.body.code]).toEqual([401, 'refresh_token_reused'])
     expect((await refresh(body.tokens.refreshToken)).body.code).toBe('refresh_token_revoked')
-    await vi.waitFor(async () => expect((await app.call('GET', '/users/me', { token: body.tokens.accessToken })).body.code).toBe('session_ended'), { timeout: 10_000 })
+    expect((await app.call('GET', '/users/me', { token: body.tokens.accessToken })).body.code).toBe('session_ended')
     const events = await app.deps.sql`
       select target_id from audit_log join sessions on public_id::text = target_id join refresh_tokens on session_id = sessions.id
       where action = 'session.refresh_reused' and token_hash = ${tokenHash(refreshToken)}`
     expect(events).toHaveLength(1)
   })
 
-  test('of fifty that present one token in parallel, at most one gets a live chain', async () => {
+  test('what is kept for a retry opens with the token alone, and is wiped by use of the successor and by the job', async () => {
+    const kept = async (token: string) => {
+      const [row] = await app.deps.sql<{ id: string; successor_sealed: Buffer | null }[]>`select id, successor_sealed from refresh_tokens where token_hash = ${tokenHash(token)}`
+      return row ?? expect.unreachable('no such token')
+    }
+    const { refreshToken } = await app.as.user()
+    const { body } = await refresh(refreshToken)
+    const successor: string = body.tokens.refreshToken
+    const { id, successor_sealed: sealed } = await kept(refreshToken)
+    if (!sealed) return expect.unreachable('nothing was kept')
+    expect(sealed.includes(successor)).toBe(false)
+    expect(() => app.deps.sealer.open('successor', id, sealed)).toThrow()
+    expect(() => createSealer(tokenHash(refreshToken)).open('successor', id, sealed)).toThrow()
+    expect(createSealer(Buffer.from(refreshToken)).openText('successor', id, sealed)).toBe(successor)
+
+    await refresh(successor)
+    expect((await kept(refreshToken)).successor_sealed).toBeNull()
+    expect((await kept(successor)).successor_sealed).not.toBeNull()
+    await wipeSuccessors(app.deps, {})
+    expect((await kept(successor)).successor_sealed).not.toBeNull()
+    later(10 / 60)
+    await wipeSuccessors(app.deps, {})
+    expect((await kept(successor)).successor_sealed).toBeNull()
+  })
+
+  test('fifty that present one token in parallel get one chain', async () => {
     const { refreshToken } = await app.as.user()
     const answers = await Promise.all(Array.from({ length: 50 }, () => refresh(refreshToken)))
-    expect(answers.filter(({ status }) => status === 200).length).toBe(1)
-    const [row] = await app.deps.sql`
-      select count(*)::int as live from refresh_tokens join sessions on sessions.id = session_id
-      where spent_at is null and sessions.ended_at is null
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    const successors = new Set<string>(answers.map(({ body }) => body.tokens.refreshToken))
+    expect(successors.size).toBe(1)
+    const unspent = await app.deps.sql`
+      select token_hash from refresh_tokens where spent_at is null
         and session_id = (select session_id from refresh_tokens where token_hash = ${tokenHash(refreshToken)})`
-    expect(row?.['live']).toBe(0)
+    expect(unspent.map(({ token_hash: hash }) => hash)).toEqual([...successors].map(tokenHash))
   })
 
   test('an idle session dies after thirty days, a used one after a hundred and eighty', async () => {

@@ -78,4 +78,4 @@ export function createLiveStreams(deps: Pick<Deps, 'db' | 'now' | 'revocations' 
   }
 }
 
-const concerns = ({ kind, id }: Revocation, link: LiveLink): boolean => id === { session: link.sessionId, torrent: link.torrentId, link: link.linkId }[kind]
+const concerns = ({ kind, id }: Revocation, link: LiveLink): boolean => kind !== 'keys' && id === { session: link.sessionId, torrent: link.torrentId, link: link.linkId }[kind]
