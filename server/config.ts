@@ -35,6 +35,8 @@ const httpUrl = z
   .refine((v) => !URL.canParse(v) || new URL(v).pathname + new URL(v).search === '/', 'must be an origin: no path, no query')
   .transform((v) => new URL(v).origin)
 
+export const signUpPolicies = ['verified', 'invite', 'closed'] as const
+
 /** One row a setting: its schema, its default as people read it, and what it does. docs/settings.md is made from this table. */
 export const settings = {
   HOST: { schema: z.string().default('127.0.0.1'), default: '127.0.0.1', about: 'Address to listen on.' },
@@ -77,6 +79,11 @@ export const settings = {
   CACHE_BYTES: { schema: integer(67_108_864, Number.MAX_SAFE_INTEGER).default(21_474_836_480), default: '21474836480 (20 GiB)', about: 'Most bytes of torrent data kept on disk; a title that would pass it is not started.' },
   SWARM_TIMEOUT_SECONDS: { schema: integer(1, 600).default(30), default: '30', about: 'How long a player waits for bytes from the swarm before 504, or before its connection is closed.' },
   RATE_LIMIT_FACTOR: { schema: integer(1, 100_000).default(1), default: '1', about: 'Multiplies every rate limit, for a site whose users share one address.' },
+  SIGN_UP_POLICY: {
+    schema: z.enum(signUpPolicies, { error: 'must be "verified", "invite" or "closed"' }).default('verified'),
+    default: 'verified',
+    about: 'Who may make an account: `verified`, anyone with an e-mail address; `invite`, who also has the code of an invite; `closed`, nobody.',
+  },
   CATALOGUE_PUBLIC: { schema: onOff.default(false), default: 'off', about: 'Lets anyone browse the catalogue without signing in. Playback always needs an account.' },
 } as const satisfies Record<string, { schema: z.ZodType; default: string; about: string; secret?: true }>
 
@@ -118,6 +125,7 @@ export function readConfig(env: Record<string, string | undefined>) {
       logLevel: v.LOG_LEVEL,
       torrent: { host: v.TORRENT_HOST, port: v.TORRENT_PORT, allowPrivate: v.ALLOW_PRIVATE_PEERS, cacheBytes: v.CACHE_BYTES, timeoutMs: v.SWARM_TIMEOUT_SECONDS * 1000 },
       rateLimitFactor: v.RATE_LIMIT_FACTOR,
+      signUpPolicy: v.SIGN_UP_POLICY,
       cataloguePublic: v.CATALOGUE_PUBLIC,
     },
     secrets: {

@@ -1,6 +1,7 @@
 import { authRouter } from './features/auth/router.ts'
 import { catalogueRouter } from './features/catalogue/router.ts'
 import { ingestRouter } from './features/ingest/router.ts'
+import { invitesRouter } from './features/invites/router.ts'
 import { moderationRouter } from './features/moderation/router.ts'
 import { playbackRouter } from './features/playback/router.ts'
 import { serverInfoRouter } from './features/server-info/router.ts'
@@ -11,6 +12,7 @@ export const appRouter = router({
   server: serverInfoRouter,
   auth: authRouter,
   users: usersRouter,
+  invites: invitesRouter,
   catalogue: catalogueRouter,
   playback: playbackRouter,
   ingest: ingestRouter,
@@ -24,11 +26,19 @@ export const exposed: string[] = [
   'server.info',
   'auth.signUp',
   'auth.verifyEmail',
+  'auth.resendCode',
+  'auth.forgotPassword',
+  'auth.resetPassword',
+  'auth.changeEmail',
+  'auth.confirmEmailChange',
   'auth.signIn',
   'auth.refresh',
   'auth.signOut',
   'users.me',
   'users.ban',
+  'invites.create',
+  'invites.list',
+  'invites.revoke',
   'catalogue.categories',
   'catalogue.latest',
   'catalogue.search',

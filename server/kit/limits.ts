@@ -10,6 +10,9 @@ export const limitClasses = {
   write: { points: 120, seconds: 60 },
   /** Sign-up, sign-in, refresh and codes: per address. */
   credentials: { points: 30, seconds: 60 },
+  /** Mails with a code that one client causes to one address, and those that all together do: nobody is flooded through us. */
+  codesAsked: { points: 5, seconds: 3_600 },
+  codesMailed: { points: 20, seconds: 3_600 },
   ingest: { points: 600, seconds: 60 },
   playback: { points: 60, seconds: 60 },
   stream: { points: 3_000, seconds: 60 },

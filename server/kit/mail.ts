@@ -1,13 +1,21 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createTransport } from 'nodemailer'
+import { createTransport, type SendMailOptions } from 'nodemailer'
 import { z } from 'zod'
 import { isLoopbackHost } from '../config.ts'
 import type { Tx } from '../../db/client.ts'
+import { auditFor } from './audit.ts'
+import type { Deps } from './context.ts'
 import type { JobHandler, Jobs } from './jobs.ts'
 import type { Sealer } from './seal.ts'
 
-export type Mail = { to: string; subject: string; text: string }
+/**
+ * `dropped`: goes all the way, and is then not sent. What somebody must not get costs what a mail costs, so that the time
+ * of an answer does not tell whether there was one (control A7).
+ */
+export type Mail = { to: string; subject: string; text: string; html?: string; dropped?: boolean }
+/** A mail without its address: what it says. */
+export type Letter = Pick<Mail, 'subject' | 'text' | 'html'>
 
 /** Mails leave by a job, sealed while they wait: neither the address nor a code in them stands in the job table. */
 export type Mailer = { queue(tx: Tx, mail: Mail): Promise<void> }
@@ -23,12 +31,27 @@ export function createMailer({ sealer, jobs, newId }: { sealer: Sealer; jobs: Jo
   }
 }
 
-/** Sends one mail over SMTP_URL, or writes it to DATA_DIR/outbox. */
-export const sendMail: JobHandler = async ({ config, secrets, sealer, now }, payload) => {
+/** Sends one mail over SMTP_URL, or writes it to DATA_DIR/outbox. A mail server that is away is tried again; one that refuses for good is not. */
+export const sendMail: JobHandler = async (deps, payload) => {
+  const { config, secrets, sealer, now } = deps
   const { id, sealed } = Payload.parse(payload)
-  const mail = JSON.parse(sealer.openText('mail', id, Buffer.from(sealed, 'base64'))) as Mail
-  const message = { from: config.mailFrom, to: mail.to, subject: mail.subject, text: mail.text, date: now(), messageId: `<${id}@torrent-streamer>` }
-  if (secrets.smtpUrl) return void (await createTransport(smtpOptions(secrets.smtpUrl)).sendMail(message))
+  const { to, subject, text, html, dropped } = JSON.parse(sealer.openText('mail', id, Buffer.from(sealed, 'base64'))) as Mail
+  if (dropped) return
+  const message: SendMailOptions = {
+    from: config.mailFrom,
+    // as an object it is taken as it is: nothing in it can name a second recipient
+    to: { name: '', address: to },
+    subject,
+    text,
+    ...(html === undefined ? {} : { html }),
+    date: now(),
+    messageId: `<${id}@torrent-streamer>`,
+    // RFC 3834: holiday notices need not answer
+    headers: { 'Auto-Submitted': 'auto-generated' },
+    disableUrlAccess: true,
+    disableFileAccess: true,
+  }
+  if (secrets.smtpUrl) return handOver(deps, secrets.smtpUrl, id, message)
   const outbox = join(config.dataDir, 'outbox')
   await mkdir(outbox, { recursive: true, mode: 0o700 })
   const { message: eml } = await createTransport({ streamTransport: true, buffer: true }).sendMail(message)
@@ -36,6 +59,28 @@ export const sendMail: JobHandler = async ({ config, secrets, sealer, now }, pay
   // under its name only when whole: people and tests read this folder
   await writeFile(`${file}.part`, eml as Buffer, { mode: 0o600 })
   await rename(`${file}.part`, file)
+}
+
+async function handOver(deps: Pick<Deps, 'db' | 'now' | 'log'>, smtpUrl: string, id: string, message: SendMailOptions): Promise<void> {
+  const fault = await createTransport(smtpOptions(smtpUrl)).sendMail(message).then(() => null, faultOf)
+  if (!fault) return
+  if (!fault.final) throw new Error(`the mail server did not take the mail: ${fault.what}`)
+  const details = { mail: id, response: fault.response }
+  await deps.db.transaction((tx) => auditFor(deps, { kind: 'system' }, null)(tx, { action: 'mail.refuse', details }))
+  deps.log.warn(details, 'the mail server refuses a mail for good; it is not tried again')
+}
+
+/**
+ * What went wrong, without what the server said: that may hold the address, and would stand in the log and the job table.
+ * Final (RFC 5321 section 4.2.1) is a 5xx to this recipient or this message; to anything else, such as the sign-in or the
+ * sender, it is a fault of the settings that somebody can mend.
+ */
+function faultOf(error: unknown): { what: string; response: number | null; final: boolean } {
+  const { code, command, responseCode, message } = error as Error & { code?: string; command?: string; responseCode?: number }
+  const response = responseCode ?? null
+  if (response === null) return { what: `${code ?? 'failed'}: ${message.split(' ').map((word) => (word.includes('@') ? '[address]' : word)).join(' ')}`, response, final: false }
+  const final = response >= 500 && (command === 'RCPT TO' || command === 'DATA')
+  return { what: `${code ?? 'refused'} after ${command ?? 'its greeting'}: ${response}`, response, final }
 }
 
 /** Outside loopback a mail server must speak TLS with a certificate that verifies, and no part of the URL can turn that off (control C1). */

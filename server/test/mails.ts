@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import PostalMime, { type Email } from 'postal-mime'
 import { expect, vi } from 'vitest'
+import type { TestApp } from './app.ts'
 
 /** The newest mail in the outbox to an address, once it is there. Works with real files, as an operator would. */
 export async function mailTo(dataDir: string, address: string, subject?: string): Promise<string> {
@@ -18,3 +20,29 @@ export async function mailTo(dataDir: string, address: string, subject?: string)
 }
 
 export const codeIn = (mail: string): string => /\b(\d{8})\b/.exec(mail.slice(mail.indexOf('\r\n\r\n')))?.[1] ?? expect.fail('the mail holds no code')
+
+/** The outbox as one person after another reads it: each mail is handed out once, the oldest first. */
+export function openOutbox({ dataDir, deps }: Pick<TestApp, 'dataDir' | 'deps'>) {
+  const outbox = join(dataDir, 'outbox')
+  const seen = new Set<string>()
+  const unread = async (address: string): Promise<{ name: string; mail: string }[]> => {
+    const names = (await readdir(outbox).catch(() => [])).filter((name) => name.endsWith('.eml') && !seen.has(name)).sort()
+    const mails = await Promise.all(names.map(async (name) => ({ name, mail: await readFile(join(outbox, name), 'utf8') })))
+    return mails.filter(({ mail }) => mail.includes(`To: ${address}\r\n`))
+  }
+  return {
+    /** The next mail to an address, once it is there. */
+    async next(address: string): Promise<Email> {
+      const { name, mail } = await vi.waitFor(async () => (await unread(address))[0] ?? expect.fail(`no mail to ${address} yet`), { timeout: 15_000, interval: 25 })
+      seen.add(name)
+      return PostalMime.parse(mail)
+    },
+    /** How many more an address has, once every mail that was queued is sent or dropped. */
+    async left(address: string): Promise<number> {
+      await vi.waitFor(async () => expect(await deps.sql`select 1 from graphile_worker.jobs where task_identifier = 'mail.send'`).toHaveLength(0), { timeout: 15_000, interval: 25 })
+      return (await unread(address)).length
+    },
+  }
+}
+
+export const codeOf = ({ text }: Email): string => /^ {4}(\d{8})$/m.exec(text ?? '')?.[1] ?? expect.fail('the mail holds no code')

@@ -1,2 +1,3 @@
 /** What siblings may ask of authentication. */
+export { endFlows } from './email-flows.ts'
 export { endSessionsOfUser } from './sessions.ts'

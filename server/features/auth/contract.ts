@@ -1,18 +1,37 @@
 import { z } from 'zod'
 import { Id, line, Time } from '../../kit/zod.ts'
+import { canonicalEmail } from '../../lib/email-addresses.ts'
 
 /** Verified exactly as received: nothing is trimmed or normalised (control A5). */
 export const NewPassword = z.string().min(12).max(128)
 const Password = z.string().min(1).max(128)
-export const Email = z.email().max(254)
+export const Email = z
+  .string()
+  .max(254)
+  .refine((text) => canonicalEmail(text) !== null, 'must be an e-mail address')
+  .meta({ format: 'email' })
+const Code = z.string().regex(/^\d{8}$/, 'must be 8 digits')
 export const Locale = z.enum(['en', 'fr']).meta({ id: 'UserLocale' })
 export const Role = z.enum(['user', 'moderator', 'admin']).meta({ id: 'Role' })
 
 export const Device = z.strictObject({ name: line(80), platform: z.enum(['android', 'ios', 'web', 'desktop', 'other']).meta({ id: 'DevicePlatform' }) }).meta({ id: 'Device' })
 
-export const SignUp = z.strictObject({ email: Email, password: NewPassword, name: line(80).optional(), locale: Locale.optional() }).meta({ id: 'SignUp' })
+export const SignUp = z
+  .strictObject({
+    email: Email,
+    password: NewPassword,
+    name: line(80).optional(),
+    locale: Locale.optional(),
+    inviteCode: z.string().min(1).max(200).optional().describe('Needed where GET /server says that the policy is invite.'),
+  })
+  .meta({ id: 'SignUp' })
 export const Flow = z.object({ flowId: Id }).meta({ id: 'Flow' })
-export const VerifyEmail = z.strictObject({ flowId: Id, code: z.string().regex(/^\d{8}$/, 'must be 8 digits'), device: Device.optional() }).meta({ id: 'VerifyEmail' })
+export const VerifyEmail = z.strictObject({ flowId: Id, code: Code, device: Device.optional() }).meta({ id: 'VerifyEmail' })
+export const ResendCode = z.strictObject({ flowId: Id }).meta({ id: 'ResendCode' })
+export const ForgotPassword = z.strictObject({ email: Email }).meta({ id: 'ForgotPassword' })
+export const ResetPassword = z.strictObject({ flowId: Id, code: Code, newPassword: NewPassword }).meta({ id: 'ResetPassword' })
+export const ChangeEmail = z.strictObject({ newEmail: Email }).meta({ id: 'ChangeEmail' })
+export const ConfirmEmailChange = z.strictObject({ flowId: Id, code: Code }).meta({ id: 'ConfirmEmailChange' })
 export const SignIn = z.strictObject({ email: Email, password: Password, device: Device.optional() }).meta({ id: 'SignIn' })
 export const Refresh = z.strictObject({ refreshToken: z.string().min(1).max(200) }).meta({ id: 'Refresh' })
 export const SetUp = z.strictObject({ token: z.string().min(1).max(200), email: Email, password: NewPassword, name: line(80).optional() })

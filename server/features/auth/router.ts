@@ -1,7 +1,10 @@
 import { z } from 'zod'
 import { can, open, rest, router } from '../../kit/procedure.ts'
-import { Flow, Refresh, Session, SetUp, SignIn, SignUp, VerifyEmail } from './contract.ts'
+import { changeEmail, confirmEmailChange } from './change-email.ts'
+import { ChangeEmail, ConfirmEmailChange, Flow, ForgotPassword, Refresh, ResendCode, ResetPassword, Session, SetUp, SignIn, SignUp, VerifyEmail } from './contract.ts'
 import { refresh } from './refresh.ts'
+import { resendCode } from './resend-code.ts'
+import { forgotPassword, resetPassword } from './reset-password.ts'
 import { completeSetUp } from './set-up.ts'
 import { signIn, signOut } from './sign-in.ts'
 import { signUp, verifyEmail } from './sign-up.ts'
@@ -15,6 +18,21 @@ export const authRouter = router({
   verifyEmail: open.meta({ ...credentials, ...rest('POST /auth/verify-email', 'verifyEmail', 'Auth', 'Open the account with the mailed code') })
     .input(VerifyEmail).output(Session)
     .mutation(({ ctx, input }) => verifyEmail(ctx, input)),
+  resendCode: open.meta({ ...credentials, ...rest('POST /auth/resend-code', 'resendCode', 'Auth', 'Mail another code in the place of the one before', 202) })
+    .input(ResendCode).output(Flow)
+    .mutation(({ ctx, input }) => resendCode(ctx, input)),
+  forgotPassword: open.meta({ ...credentials, ...rest('POST /auth/forgot-password', 'forgotPassword', 'Auth', 'Mail a code for a new password', 202) })
+    .input(ForgotPassword).output(Flow)
+    .mutation(({ ctx, input }) => forgotPassword(ctx, input)),
+  resetPassword: open.meta({ ...credentials, ...rest('POST /auth/reset-password', 'resetPassword', 'Auth', 'Set a new password with the mailed code; every session ends', 204) })
+    .input(ResetPassword).output(z.void())
+    .mutation(({ ctx, input }) => resetPassword(ctx, input)),
+  changeEmail: can('account.secure').meta({ ...credentials, stepUp: true, ...rest('POST /auth/change-email', 'changeEmail', 'Auth', 'Mail a code to a new address', 202) })
+    .input(ChangeEmail).output(Flow)
+    .mutation(({ ctx, input }) => changeEmail(ctx, input)),
+  confirmEmailChange: can('account.secure').meta({ ...credentials, ...rest('POST /auth/change-email/confirm', 'confirmEmailChange', 'Auth', 'Use the new address, with the mailed code', 204) })
+    .input(ConfirmEmailChange).output(z.void())
+    .mutation(({ ctx, input }) => confirmEmailChange(ctx, input)),
   signIn: open.meta({ ...credentials, ...rest('POST /auth/sign-in', 'signIn', 'Auth', 'Sign in') })
     .input(SignIn).output(Session)
     .mutation(({ ctx, input }) => signIn(ctx, input)),

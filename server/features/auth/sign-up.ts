@@ -1,92 +1,67 @@
-import { and, eq, gt, isNotNull, isNull, sql } from 'drizzle-orm'
 import type { z } from 'zod'
-import { emailFlows, users } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
-import { AppError } from '../../kit/errors.ts'
-import { sameBytes, sha256 } from '../../kit/secret-tokens.ts'
-import { insertUser, lookupOf, normaliseEmail, userById } from '../users/users.ts'
-import type { Session, SignUp, VerifyEmail } from './contract.ts'
+import { PermissionDenied } from '../../kit/errors.ts'
+import { openInvite, takeInvite } from '../invites/invites.ts'
+import { insertUser, lookupOf, normaliseEmail, ownerOf, userById } from '../users/users.ts'
+import type { Flow, Session, SignUp, VerifyEmail } from './contract.ts'
+import { beginFlow, codeInvalid, codeMinutes, mayMail, openFlow } from './email-flows.ts'
+import { alreadyRegistered, localeOf, signUpCode } from './mails.ts'
 import { demandStrongPassword } from './password-rules.ts'
 import { openSession } from './sessions.ts'
 import { issueTokens } from './tokens.ts'
 
-const codeMinutes = 15
-const tries = 5
-
 /**
  * Begins an account: a code goes out by mail. A known address gets the same answer after the same work,
  * and a mail that says so instead of a code (control A7).
+ * @throws PermissionDenied sign_up_closed or invite_invalid, by the server's policy
  */
-export async function signUp(ctx: Ctx, input: z.infer<typeof SignUp>): Promise<{ flowId: string }> {
+export async function signUp(ctx: Ctx, input: z.infer<typeof SignUp>): Promise<z.infer<typeof Flow>> {
+  const inviteId = await admit(ctx, input.inviteCode)
   await demandStrongPassword(input.password, input)
   const email = normaliseEmail(input.email)
   const emailLookup = lookupOf(ctx, email)
   const passwordHash = await ctx.passwords.hash(input.password)
-  const code = randomDigits(ctx.randomBytes, 8)
-  const flowId = ctx.newId()
-  const now = ctx.now()
-
-  await ctx.db.transaction(async (tx) => {
-    const [known] = await tx.select({ id: users.id }).from(users).where(eq(users.emailLookup, emailLookup))
-    await tx.insert(emailFlows).values({
-      id: flowId,
+  const mailable = await mayMail(ctx, emailLookup)
+  return ctx.db.transaction(async (tx) => {
+    const owner = await ownerOf(tx, emailLookup)
+    const locale = input.locale ?? 'en'
+    return beginFlow(ctx, tx, mailable, {
       kind: 'sign_up',
-      emailLookup,
-      emailSealed: ctx.sealer.seal('column', `email_flows/${flowId}`, email),
+      email,
+      locale,
+      opens: !owner,
+      letter: (code) => (owner ? alreadyRegistered(localeOf(owner.locale)) : signUpCode(locale, { code, minutes: codeMinutes })),
+      inviteId,
       name: input.name ?? null,
-      locale: input.locale ?? 'en',
       passwordHash,
-      codeHash: known ? null : codeHash(flowId, code),
-      triesLeft: tries,
-      createdAt: now,
-      expiresAt: new Date(now.getTime() + codeMinutes * 60_000),
-    })
-    await ctx.mailer.queue(tx, {
-      to: email,
-      subject: known ? 'You already have an account' : 'Your sign-up code',
-      text: known
-        ? 'Someone, perhaps you, tried to sign up with this address. It already has an account: sign in instead.\n\nIf it was not you, nothing needs to be done.\n'
-        : `Your code is ${code}\n\nEnter it in the app within ${codeMinutes} minutes. If you did not sign up, ignore this mail: nothing happens without the code.\n`,
     })
   })
-  return { flowId }
+}
+
+/** Lets in whom the policy lets in. @returns the invite that the account will use up */
+async function admit(ctx: Ctx, inviteCode: string | undefined): Promise<string | null> {
+  if (ctx.config.signUpPolicy === 'closed') throw new PermissionDenied('sign_up_closed', 'This server takes no new accounts.')
+  return ctx.config.signUpPolicy === 'invite' ? openInvite(ctx, inviteCode) : null
 }
 
 /**
- * Opens the account of one flow by its code: five tries, once.
- * @throws AppError 401 code_invalid, the same for a wrong, used or expired code and an unknown flow.
+ * Opens the account of one flow by its code, with the password of that flow.
+ * @throws AppError 401 code_invalid; PermissionDenied invite_invalid when somebody else used the invite meanwhile
  */
 export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<typeof VerifyEmail>): Promise<z.infer<typeof Session>> {
   const session = await ctx.db.transaction(async (tx) => {
-    const now = ctx.now()
-    // taking a try and reading the hash are one statement, so parallel guesses cannot share a try
-    const [flow] = await tx
-      .update(emailFlows)
-      .set({ triesLeft: sql`${emailFlows.triesLeft} - 1` })
-      .where(and(eq(emailFlows.id, flowId), eq(emailFlows.kind, 'sign_up'), isNull(emailFlows.usedAt), isNotNull(emailFlows.codeHash), gt(emailFlows.triesLeft, 0), gt(emailFlows.expiresAt, now)))
-      .returning()
-    if (!flow?.codeHash || !flow.passwordHash || !sameBytes(flow.codeHash, codeHash(flowId, code))) return null
-    await tx.update(emailFlows).set({ usedAt: now }).where(eq(emailFlows.id, flowId))
-
-    const email = ctx.sealer.openText('column', `email_flows/${flowId}`, flow.emailSealed)
-    const userId = await insertUser(ctx, tx, { email, name: flow.name, locale: flow.locale, role: 'user', passwordHash: flow.passwordHash })
-    // someone finished another flow of this address first
+    const flow = await openFlow(ctx, tx, { kind: 'sign_up', flowId, code })
+    if (!flow?.passwordHash) return null
+    const { email, name, locale, passwordHash, inviteId } = flow
+    const userId = await insertUser(ctx, tx, { email, name, locale, role: 'user', passwordHash })
+    // an account of this address was made in another way
     if (!userId) return null
+    if (inviteId) await takeInvite(ctx, tx, inviteId, userId)
     await ctx.audit(tx, { action: 'user.sign_up', target: { kind: 'user', id: userId } })
     const opened = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'], device })
     const tokens = await issueTokens(ctx, tx, { role: 'user', session: opened })
     return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens }
   })
-  if (!session) throw new AppError(401, 'code_invalid', 'The code is wrong, used or too old.')
+  if (!session) throw codeInvalid()
   return session
-}
-
-/** A code opens its own flow only: the flow is part of what is hashed (control A8). */
-const codeHash = (flowId: string, code: string) => sha256(`${flowId}/${code}`)
-
-/** Uniform decimal digits: bytes of 250 and more are passed over. */
-function randomDigits(randomBytes: (n: number) => Uint8Array, count: number): string {
-  let digits = ''
-  while (digits.length < count) for (const byte of randomBytes(count)) if (byte < 250 && digits.length < count) digits += String(byte % 10)
-  return digits
 }

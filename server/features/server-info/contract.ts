@@ -5,7 +5,7 @@ export const ServerInfo = z
     name: z.string(),
     version: z.string(),
     apiVersion: z.string(),
-    signUpPolicy: z.enum(['verified']).meta({ id: 'SignUpPolicy' }),
+    signUpPolicy: z.enum(['verified', 'invite', 'closed']).meta({ id: 'SignUpPolicy' }),
     cataloguePublic: z.boolean(),
     passwordMinLength: z.int(),
     passwordMaxLength: z.int(),

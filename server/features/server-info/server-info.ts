@@ -9,7 +9,7 @@ export function serverInfo({ config }: Ctx): z.infer<typeof ServerInfo> {
     name: manifest.name,
     version: manifest.version,
     apiVersion: 'v1',
-    signUpPolicy: 'verified',
+    signUpPolicy: config.signUpPolicy,
     cataloguePublic: config.cataloguePublic,
     passwordMinLength: 12,
     passwordMaxLength: 128,

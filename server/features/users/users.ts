@@ -1,29 +1,50 @@
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Db, Tx } from '../../../db/client.ts'
 import { users } from '../../../db/schema/index.ts'
 import type { Authed, Deps } from '../../kit/context.ts'
-import { NotFound } from '../../kit/errors.ts'
+import { Invalid, NotFound } from '../../kit/errors.ts'
 import type { Role } from '../../kit/permissions.ts'
+import { canonicalEmail } from '../../lib/email-addresses.ts'
 import type { User } from '../auth/contract.ts'
 
-/** One spelling an address: compatibility forms folded, lower case. */
-export const normaliseEmail = (email: string): string => email.normalize('NFKC').toLowerCase()
+/** The one spelling of an address (decision 0011). @throws Invalid for what is none */
+export function normaliseEmail(given: string): string {
+  const email = canonicalEmail(given)
+  if (email === null) throw new Invalid([{ path: 'email', message: 'must be an e-mail address' }])
+  return email
+}
 
 export const lookupOf = ({ sealer }: Pick<Deps, 'sealer'>, email: string): Uint8Array => sealer.lookup('users.email', email)
+
+/**
+ * Until the transaction ends, nobody else makes an account of this address, moves one to it, or opens a mailed code of it.
+ * Who also locks a person (lockPerson) does so after this, so that nobody waits for each other.
+ */
+export const lockAddress = (tx: Tx, emailLookup: Uint8Array) => lock(tx, `address ${Buffer.from(emailLookup).toString('hex')}`)
+export const lockPerson = (tx: Tx, id: string) => lock(tx, `person ${id}`)
+const lock = (tx: Tx, what: string) => tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${what}, 0))`)
 
 type NewUser = { email: string; name: string | null; locale: string; role: Role; passwordHash: string }
 
 /** @returns the new user's id, or null where the address has an account. */
 export async function insertUser(deps: Pick<Deps, 'now' | 'newId' | 'sealer'>, tx: Tx, { email: given, ...user }: NewUser): Promise<string | null> {
   const email = normaliseEmail(given)
+  const emailLookup = lookupOf(deps, email)
   const id = deps.newId()
+  await lockAddress(tx, emailLookup)
   const [row] = await tx
     .insert(users)
-    .values({ ...user, id, pseudonym: deps.newId(), emailLookup: lookupOf(deps, email), emailSealed: deps.sealer.seal('column', `users/${id}`, email), createdAt: deps.now() })
+    .values({ ...user, id, pseudonym: deps.newId(), emailLookup, emailSealed: deps.sealer.seal('column', `users/${id}`, email), createdAt: deps.now() })
     .onConflictDoNothing({ target: users.emailLookup })
     .returning({ id: users.id })
   return row?.id ?? null
+}
+
+/** Whose an address is. */
+export async function ownerOf(tx: Tx, emailLookup: Uint8Array): Promise<{ id: string; locale: string; banned: boolean } | null> {
+  const [owner] = await tx.select({ id: users.id, locale: users.locale, bannedAt: users.bannedAt }).from(users).where(eq(users.emailLookup, emailLookup))
+  return owner ? { id: owner.id, locale: owner.locale, banned: owner.bannedAt !== null } : null
 }
 
 const shown = { id: users.id, emailSealed: users.emailSealed, name: users.name, locale: users.locale, role: users.role, createdAt: users.createdAt }
