@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { can, open, rest, router } from '../../kit/procedure.ts'
 import { Flow, Refresh, Session, SetUp, SignIn, SignUp, VerifyEmail } from './contract.ts'
+import { knownDeviceClient } from './devices.ts'
 import { refresh } from './refresh.ts'
 import { completeSetUp } from './set-up.ts'
 import { signIn, signOut } from './sign-in.ts'
@@ -15,7 +16,7 @@ export const authRouter = router({
   verifyEmail: open.meta({ ...credentials, ...rest('POST /auth/verify-email', 'verifyEmail', 'Auth', 'Open the account with the mailed code') })
     .input(VerifyEmail).output(Session)
     .mutation(({ ctx, input }) => verifyEmail(ctx, input)),
-  signIn: open.meta({ ...credentials, ...rest('POST /auth/sign-in', 'signIn', 'Auth', 'Sign in') })
+  signIn: open.meta({ ...credentials, client: knownDeviceClient, ...rest('POST /auth/sign-in', 'signIn', 'Auth', 'Sign in') })
     .input(SignIn).output(Session)
     .mutation(({ ctx, input }) => signIn(ctx, input)),
   refresh: open.meta({ ...credentials, ...rest('POST /auth/refresh', 'refreshSession', 'Auth', 'Exchange a refresh token, once') })

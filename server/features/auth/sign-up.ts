@@ -18,7 +18,7 @@ const tries = 5
  * and a mail that says so instead of a code (control A7).
  */
 export async function signUp(ctx: Ctx, input: z.infer<typeof SignUp>): Promise<{ flowId: string }> {
-  await demandStrongPassword(input.password, input)
+  await demandStrongPassword(ctx, input.password, input)
   const email = normaliseEmail(input.email)
   const emailLookup = lookupOf(ctx, email)
   const passwordHash = await ctx.passwords.hash(input.password)
@@ -75,7 +75,7 @@ export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<ty
     await ctx.audit(tx, { action: 'user.sign_up', target: { kind: 'user', id: userId } })
     const opened = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'], device })
     const tokens = await issueTokens(ctx, tx, { role: 'user', session: opened })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens }
+    return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens, deviceToken: opened.deviceToken }
   })
   if (!session) throw new AppError(401, 'code_invalid', 'The code is wrong, used or too old.')
   return session
