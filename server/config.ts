@@ -78,6 +78,8 @@ export const settings = {
   ALLOW_PRIVATE_PEERS: { schema: onOff.default(false), default: 'off', about: 'Lets trackers, web seeds and peers have loopback and private addresses. For tests and closed networks.' },
   CACHE_BYTES: { schema: integer(67_108_864, Number.MAX_SAFE_INTEGER).default(21_474_836_480), default: '21474836480 (20 GiB)', about: 'Most bytes of torrent data kept on disk; a title that would pass it is not started.' },
   SWARM_TIMEOUT_SECONDS: { schema: integer(1, 600).default(30), default: '30', about: 'How long a player waits for bytes from the swarm before 504, or before its connection is closed.' },
+  PASSWORD_STRICT: { schema: onOff.default(false), default: 'off', about: 'New passwords must also have mixed case and a symbol. Long ones that are hard to guess are as good without.' },
+  HIBP_FILE: { schema: z.string().optional(), default: 'none', about: 'The Pwned Passwords list ("SHA-1:count" a line, ordered by hash, any size): new passwords found in it are refused. It is searched where it lies; nothing is sent anywhere.' },
   RATE_LIMIT_FACTOR: { schema: integer(1, 100_000).default(1), default: '1', about: 'Multiplies every rate limit, for a site whose users share one address.' },
   SIGN_UP_POLICY: {
     schema: z.enum(signUpPolicies, { error: 'must be "verified", "invite" or "closed"' }).default('verified'),
@@ -124,6 +126,8 @@ export function readConfig(env: Record<string, string | undefined>) {
       mailFrom: v.MAIL_FROM,
       logLevel: v.LOG_LEVEL,
       torrent: { host: v.TORRENT_HOST, port: v.TORRENT_PORT, allowPrivate: v.ALLOW_PRIVATE_PEERS, cacheBytes: v.CACHE_BYTES, timeoutMs: v.SWARM_TIMEOUT_SECONDS * 1000 },
+      passwordStrict: v.PASSWORD_STRICT,
+      breachedPasswordsFile: v.HIBP_FILE ? resolve(v.HIBP_FILE) : null,
       rateLimitFactor: v.RATE_LIMIT_FACTOR,
       signUpPolicy: v.SIGN_UP_POLICY,
       cataloguePublic: v.CATALOGUE_PUBLIC,

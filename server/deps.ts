@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { connect } from '../db/client.ts'
 import type { Config, Secrets } from './config.ts'
 import { startEngine, type EngineClient } from './engine/client.ts'
+import { openBreachedPasswords } from './kit/breached-passwords.ts'
 import { clock } from './kit/clock.ts'
 import type { Deps } from './kit/context.ts'
 import { createCursors } from './kit/cursors.ts'
@@ -21,6 +22,7 @@ export type Overrides = Partial<Pick<Deps, 'now' | 'log' | 'engine' | 'limits' |
 export async function createDeps(config: Config, secrets: Secrets, overrides: Overrides = {}): Promise<Deps & AsyncDisposable & { setPublicUrl(url: string): void }> {
   await using made = new AsyncDisposableStack()
   if (!secrets.databaseUrl) throw new Error('DATABASE_URL is missing: start with "npm start", which brings a Postgres of its own')
+  const breached = made.use(await openBreachedPasswords(config.breachedPasswordsFile))
   const log = overrides.log ?? createLog(config.logLevel)
   const { newId, randomBytes } = clock
   const now = overrides.now ?? clock.now
@@ -49,6 +51,7 @@ export async function createDeps(config: Config, secrets: Secrets, overrides: Ov
     sealer,
     keys,
     cursors: createCursors(keys),
+    breached,
     passwords: overrides.passwords ?? createPasswords(),
     limits: overrides.limits ?? createLimits(sql, config.rateLimitFactor),
     jobs,

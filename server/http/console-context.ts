@@ -1,6 +1,7 @@
 import { redirect, type AppLoadContext } from '@remix-run/server-runtime'
 import type { FastifyRequest } from 'fastify'
 import { SignIn } from '../features/auth/contract.ts'
+import { knownDeviceClient } from '../features/auth/devices.ts'
 import { signInToConsole } from '../features/auth/sign-in.ts'
 import type { Actor, Deps } from '../kit/context.ts'
 import { invalidFrom, PermissionDenied, problemOf, toAppError, type AppError } from '../kit/errors.ts'
@@ -9,7 +10,7 @@ import { roleMay, type Permission } from '../kit/permissions.ts'
 import { createCallerFactory } from '../kit/procedure.ts'
 import { appRouter } from '../router.ts'
 import type { Integrity } from './console-assets.ts'
-import { newVisit, readVisit, signedInCookies, signedOutCookies, type Visit } from './console-session.ts'
+import { deviceOf, newVisit, readVisit, signedInCookies, signedOutCookies, type Visit } from './console-session.ts'
 import { createCtx, requestInfo } from './context.ts'
 import { csrfToken, demandCsrf } from './csrf.ts'
 import { reportIfOurs } from './problems.ts'
@@ -53,12 +54,14 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
     form,
     session: {
       async signIn(given) {
-        Object.assign(info.headers, await deps.limits.charge('credentials', addressKey(request.ip)))
-        const input = SignIn.safeParse(given)
+        const asked = { ...given, device: deviceOf(deps, request) }
+        const client = (await knownDeviceClient(ctx, asked)) ?? addressKey(request.ip)
+        Object.assign(info.headers, await deps.limits.charge('credentials', client))
+        const input = SignIn.safeParse(asked)
         if (!input.success) throw invalidFrom(input.error)
-        const { cookieId } = await signInToConsole(ctx, input.data)
+        const session = await signInToConsole(ctx, input.data)
         if (visit.actor) await api.auth.signOut()
-        cookies.push(...signedInCookies(deps, cookieId))
+        cookies.push(...signedInCookies(deps, session))
       },
       async signOut() {
         await api.auth.signOut()

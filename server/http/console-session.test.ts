@@ -30,6 +30,7 @@ describe('cookies (control B4)', () => {
       expect.stringMatching(/^visitor-[0-9a-f]{8}=[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax$/),
       expect.stringMatching(/^console-[0-9a-f]{8}=[a-z2-7]{40}; Path=\/; HttpOnly; SameSite=Lax$/),
       expect.stringMatching(/^visitor-[0-9a-f]{8}=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/),
+      expect.stringMatching(/^device-[0-9a-f]{8}=tsd_[\w-]{43}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=34560000$/),
     ])
   })
 
@@ -45,8 +46,8 @@ describe('cookies (control B4)', () => {
       })
       const visitor = visitConsole(online.baseUrl, { host: 'tv.example.org', 'x-forwarded-proto': 'https' })
       expect((await visitor.signIn({ email: 'm@example.org', password })).status).toBe(302)
-      expect(visitor.setCookies).toHaveLength(3)
-      for (const line of visitor.setCookies) expect(line).toMatch(/^__Host-(visitor|console)-[0-9a-f]{8}=[\w-]*; Path=\/; HttpOnly; SameSite=Lax; Secure(; Max-Age=0)?$/)
+      expect(visitor.setCookies).toHaveLength(4)
+      for (const line of visitor.setCookies) expect(line).toMatch(/^__Host-(visitor|console|device)-[0-9a-f]{8}=[\w-]*; Path=\/; HttpOnly; SameSite=Lax; Secure(; Max-Age=(0|34560000))?$/)
     }
     await rm(home, { recursive: true, force: true })
   })

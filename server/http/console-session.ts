@@ -1,7 +1,11 @@
 import type { FastifyRequest } from 'fastify'
-import { actorOfCookie } from '../features/auth/sessions.ts'
+import type { z } from 'zod'
+import type { Device } from '../features/auth/contract.ts'
+import { knownDays } from '../features/auth/devices.ts'
+import { actorOfCookie, type NewSession } from '../features/auth/sessions.ts'
 import type { Actor, Deps, UserActor } from '../kit/context.ts'
 import { secretToken } from '../kit/secret-tokens.ts'
+import { browserName } from '../lib/browser.ts'
 import { demandCsrf, type CsrfBinding } from './csrf.ts'
 
 /** Whose request this is, by the console's cookies. A visitor has none yet where `binding` is null. */
@@ -13,10 +17,10 @@ type CookieDeps = Pick<Deps, 'keys' | 'publicUrl'>
  * Cookie names of this instance: two on one host are told apart by the id of their keys, since cookies know no ports
  * (RFC 6265 section 8.5). `__Host-` (RFC 6265bis) wherever the service is reached by HTTPS.
  */
-export function cookieNames({ keys, publicUrl }: CookieDeps): { session: string; visitor: string } {
+export function cookieNames({ keys, publicUrl }: CookieDeps): { session: string; visitor: string; device: string } {
   const prefix = isHttps(publicUrl()) ? '__Host-' : ''
   const instance = keys.mac('csrf').id.slice(0, 8)
-  return { session: `${prefix}console-${instance}`, visitor: `${prefix}visitor-${instance}` }
+  return { session: `${prefix}console-${instance}`, visitor: `${prefix}visitor-${instance}`, device: `${prefix}device-${instance}` }
 }
 
 /** The session of the console's cookie, else the visit of the visitor's. Use extends a session up to its idle limit. */
@@ -35,10 +39,20 @@ export function newVisit(deps: CookieDeps & Pick<Deps, 'randomBytes'>): { bindin
   return { binding: `visitor:${id}`, setCookie: setCookie(deps, cookieNames(deps).visitor, id) }
 }
 
-/** Set-Cookie lines of a sign-in: the new session's cookie, and the end of the visit before it. */
-export function signedInCookies(deps: CookieDeps, cookieId: string): string[] {
+/**
+ * Set-Cookie lines of a sign-in: the new session's cookie, the end of the visit before it, and on a browser that was not
+ * known the secret by which it will be (OWASP, device cookies). That one outlives sign-outs.
+ */
+export function signedInCookies(deps: CookieDeps, { cookieId, deviceToken }: Pick<NewSession, 'cookieId' | 'deviceToken'>): string[] {
   const names = cookieNames(deps)
-  return [setCookie(deps, names.session, cookieId), forget(deps, names.visitor)]
+  const known = deviceToken === null ? [] : [setCookie(deps, names.device, deviceToken, `; Max-Age=${knownDays * 86_400}`)]
+  return [setCookie(deps, names.session, cookieId), forget(deps, names.visitor), ...known]
+}
+
+/** The browser as a device: named by what it says it is, known by its cookie. */
+export function deviceOf(deps: CookieDeps, { headers }: Pick<FastifyRequest, 'headers'>): z.input<typeof Device> {
+  const token = readCookie(headers.cookie, cookieNames(deps).device)
+  return { name: browserName(headers['user-agent']), platform: 'web', ...(token !== null && /^tsd_[\w-]{43}$/.test(token) ? { token } : {}) }
 }
 
 export const signedOutCookies = (deps: CookieDeps): string[] => [forget(deps, cookieNames(deps).session)]

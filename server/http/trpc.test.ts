@@ -63,7 +63,7 @@ describe('errors', () => {
     const broken = await startTestApp({
       database: app.database,
       dataDir: app.dataDir,
-      overrides: { passwords: { hash: () => Promise.reject(new Error(`select 1 from ${mark}`)), matches: () => Promise.reject(new Error(`select 1 from ${mark}`)) } },
+      overrides: { passwords: { hash: () => Promise.reject(new Error(`select 1 from ${mark}`)), matches: () => Promise.reject(new Error(`select 1 from ${mark}`)), outdated: () => false } },
     })
     try {
       const body = JSON.stringify({ email: user.email, password: user.password })

@@ -4,6 +4,7 @@ import type { signInMethods } from '../../db/schema/index.ts'
 import type { Config, Secrets } from '../config.ts'
 import type { EngineClient } from '../engine/client.ts'
 import type { Audit } from './audit.ts'
+import type { BreachedPasswords } from './breached-passwords.ts'
 import type { Cursors } from './cursors.ts'
 import type { AppError } from './errors.ts'
 import type { Jobs } from './jobs.ts'
@@ -31,6 +32,7 @@ export type Deps = {
   keys: Keys
   cursors: Cursors
   passwords: Passwords
+  breached: BreachedPasswords
   limits: Limits
   jobs: Jobs
   mailer: Mailer

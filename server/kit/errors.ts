@@ -2,7 +2,8 @@ import { STATUS_CODES } from 'node:http'
 import { TRPCError } from '@trpc/server'
 import { z } from 'zod'
 
-export type FieldError = { path: string; message: string }
+/** `code`: which rule it was, where a client may want to say it in its own words. */
+export type FieldError = { path: string; message: string; code?: string }
 
 /**
  * An error that clients may see. `code` is stable and snake_case; `message` is for people and public;
@@ -72,8 +73,14 @@ export class Unavailable extends AppError {
 /** What a schema found wrong, as 422: unknown keys have a code of their own. */
 export function invalidFrom(error: z.ZodError): Invalid {
   const unknown = error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys.map((key) => ({ path: [...issue.path, key].join('.'), message: 'is not a known field' })) : []))
-  const others = error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? [] : [{ path: issue.path.join('.'), message: issue.message }]))
+  const others = error.issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? [] : [{ path: issue.path.join('.'), message: issue.message, ...codeOf(issue) }]))
   return others.length === 0 && unknown.length > 0 ? new Invalid(unknown, 'unknown_field') : new Invalid([...others, ...unknown])
+}
+
+/** A rule of our own may name itself: `.refine(…, { params: { code } })`. */
+function codeOf(issue: z.core.$ZodIssue): { code?: string } {
+  const code: unknown = issue.code === 'custom' ? issue.params?.['code'] : undefined
+  return typeof code === 'string' ? { code } : {}
 }
 
 /** Of postgres.js and of sockets; and the SQLSTATE classes 08 (connection), 53 (resources), 57 (operator intervention, timeouts). */
@@ -131,7 +138,7 @@ export const Problem = z
     detail: z.string(),
     instance: z.string(),
     code: z.string().describe('Stable, snake_case: what a client decides by.'),
-    errors: z.array(z.object({ path: z.string(), message: z.string() }).meta({ id: 'FieldError' })).optional(),
+    errors: z.array(z.object({ path: z.string(), message: z.string(), code: z.string().optional() }).meta({ id: 'FieldError' })).optional(),
   })
   .meta({ id: 'Problem' })
 

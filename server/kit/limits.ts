@@ -1,6 +1,6 @@
 import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Sql } from '../../db/client.ts'
-import { networkOf } from '../lib/addresses.ts'
+import { networkOf, wideNetworkOf } from '../lib/addresses.ts'
 import { RateLimited } from './errors.ts'
 
 /** Requests per client (user, API key or address) in a window; each class is counted by itself (control B8). */
@@ -18,13 +18,22 @@ export const limitClasses = {
   stream: { points: 3_000, seconds: 60 },
 } as const
 
+/** An IPv6 /48 may take so many times what one address may. */
+const wideFactor = 4
+
 /** The client that an address stands for, where nobody is signed in. */
 export const addressKey = (ip: string): string => `a:${networkOf(ip)}`
+
+/** The wider network that counts as well: whoever has an IPv6 /48 can come from 65 536 /64 (control A6). */
+function wideKey(client: string): string | null {
+  const wide = client.startsWith('a:') && client.endsWith('::/64') ? wideNetworkOf(client.slice('a:'.length, -'/64'.length)) : null
+  return wide && `a:${wide}`
+}
 
 export type LimitClass = keyof typeof limitClasses
 export type Limits = {
   /**
-   * Takes one point from the client's budget in a class.
+   * Takes one point from the client's budget in a class; for an IPv6 address also from that of its /48.
    * @returns the RateLimit headers (draft-ietf-httpapi-ratelimit-headers) to answer with.
    * @throws RateLimited when it is used up.
    */
@@ -33,37 +42,45 @@ export type Limits = {
 
 /** Counts in Postgres, so that nodes share; `factor` multiplies every limit. While Postgres does not answer, a stricter count in memory stands in. */
 export function createLimits(sql: Sql, factor: number): Limits {
-  const limiters = Object.fromEntries(
-    Object.entries(limitClasses).map(([name, { points: basis, seconds }]) => {
-      const points = basis * factor
-      return [name, new RateLimiterPostgres({
-        storeClient: postgresJsClient(sql),
-        storeType: 'client',
-        tableName: 'rate_limits',
-        tableCreated: true,
-        keyPrefix: name,
-        points,
-        duration: seconds,
-        inMemoryBlockOnConsumed: points + 1,
-        clearExpiredByTimeout: false,
-        insuranceLimiter: new RateLimiterMemory({ keyPrefix: name, points: Math.ceil(points / 2), duration: seconds }),
-      })]
-    }),
-  ) as Record<LimitClass, RateLimiterPostgres>
+  const storeClient = postgresJsClient(sql)
+  const forAll = (times: number) =>
+    Object.fromEntries(Object.entries(limitClasses).map(([name, { points, seconds }]) => [name, createLimiter(storeClient, name, points * times, seconds)])) as Record<LimitClass, RateLimiterPostgres>
+  const narrow = forAll(factor)
+  const wide = forAll(factor * wideFactor)
 
+  const consume = async (limiter: RateLimiterPostgres, client: string): Promise<Record<string, string>> => {
+    const { points, duration: seconds } = limiter
+    try {
+      const result = await limiter.consume(client)
+      return rateLimitHeaders(points, seconds, result.remainingPoints, result.msBeforeNext)
+    } catch (refusal) {
+      if (!(refusal instanceof RateLimiterRes)) throw refusal
+      throw new RateLimited(Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)), rateLimitHeaders(points, seconds, 0, refusal.msBeforeNext))
+    }
+  }
   return {
     async charge(limitClass, client) {
-      const { points: basis, seconds } = limitClasses[limitClass]
-      const points = basis * factor
-      try {
-        const result = await limiters[limitClass].consume(client)
-        return rateLimitHeaders(points, seconds, result.remainingPoints, result.msBeforeNext)
-      } catch (refusal) {
-        if (!(refusal instanceof RateLimiterRes)) throw refusal
-        throw new RateLimited(Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)), rateLimitHeaders(points, seconds, 0, refusal.msBeforeNext))
-      }
+      const headers = await consume(narrow[limitClass], client)
+      const network = wideKey(client)
+      if (network) await consume(wide[limitClass], network)
+      return headers
     },
   }
+}
+
+function createLimiter(storeClient: ReturnType<typeof postgresJsClient>, name: string, points: number, seconds: number): RateLimiterPostgres {
+  return new RateLimiterPostgres({
+    storeClient,
+    storeType: 'client',
+    tableName: 'rate_limits',
+    tableCreated: true,
+    keyPrefix: name,
+    points,
+    duration: seconds,
+    inMemoryBlockOnConsumed: points + 1,
+    clearExpiredByTimeout: false,
+    insuranceLimiter: new RateLimiterMemory({ keyPrefix: name, points: Math.ceil(points / 2), duration: seconds }),
+  })
 }
 
 function rateLimitHeaders(points: number, seconds: number, remaining: number, msBeforeNext: number): Record<string, string> {

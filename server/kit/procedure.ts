@@ -8,9 +8,10 @@ export type Rest = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: 
 
 /**
  * What a procedure says of itself. The permission is compulsory: without one the server does not start. `bodyBytes`: a larger
- * body than usual. `stepUp`: only for who proved within minutes who they are (control A10).
+ * body than usual. `stepUp`: only for who proved within minutes who they are (control A10). `client`: whom a call counts as in its
+ * limit, by its input, where that is not the caller's address (control A6).
  */
-export type Meta = { permission?: Permission; limit?: LimitClass; rest?: Rest; bodyBytes?: number; stepUp?: true }
+export type Meta = { permission?: Permission; limit?: LimitClass; rest?: Rest; bodyBytes?: number; stepUp?: true; client?: (ctx: Ctx, input: unknown) => Promise<string | null> }
 
 const t = initTRPC
   .context<Ctx>()
@@ -35,9 +36,10 @@ const faced = t.middleware(async ({ next }) => {
 })
 
 /** Each call is charged alone, also within a batch. */
-const charged = t.middleware(async ({ ctx, meta, type, next }) => {
+const charged = t.middleware(async ({ ctx, meta, type, next, getRawInput }) => {
   const limit = meta?.limit ?? (type === 'query' ? 'read' : 'write')
-  Object.assign(ctx.request.headers, await ctx.limits.charge(limit, limit === 'credentials' ? addressKey(ctx.request.ip) : clientOf(ctx)))
+  const named = meta?.client ? await meta.client(ctx, await getRawInput()) : null
+  Object.assign(ctx.request.headers, await ctx.limits.charge(limit, named ?? (limit === 'credentials' ? addressKey(ctx.request.ip) : clientOf(ctx))))
   return next()
 })
 

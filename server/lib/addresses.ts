@@ -65,11 +65,17 @@ export function networkOf(address: string): string {
   return `${groups.slice(0, 4).join(':')}::/64`
 }
 
+/** The IPv6 /48 that an address is in, null for IPv4: a site has that many /64 to come from (control A6). */
+export function wideNetworkOf(address: string): string | null {
+  const network = networkOf(address)
+  return network.endsWith('::/64') ? `${network.split(':').slice(0, 3).join(':')}::/48` : null
+}
+
 /** Where an address is, coarsely: its IPv4 /24 or IPv6 /48. Enough to recognise a place by, too little to find a person (control C5). */
 export function coarseNetworkOf(address: string): string {
   const network = networkOf(address)
   if (isIP(network) === 4) return `${network.split('.').slice(0, 3).join('.')}.0/24`
-  return network.endsWith('::/64') ? `${network.split(':').slice(0, 3).join(':')}::/48` : 'unknown'
+  return wideNetworkOf(address) ?? 'unknown'
 }
 
 export type TrackerRefusal = 'tracker_malformed' | 'tracker_scheme' | 'tracker_credentials' | 'tracker_port' | 'tracker_private_address'

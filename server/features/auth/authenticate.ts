@@ -1,28 +1,60 @@
-import { eq } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import type { z } from 'zod'
 import { users } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
-import { PermissionDenied, Unauthenticated } from '../../kit/errors.ts'
+import { PermissionDenied, Unauthenticated, Unavailable } from '../../kit/errors.ts'
+import { takeGuess, type Guess } from '../../kit/guesses.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { lookupOf, normaliseEmail } from '../users/users.ts'
 import type { SignIn } from './contract.ts'
+import { findDevice } from './devices.ts'
 
-/** Who has just proved a first factor. */
-export type Known = { id: string; role: Role }
+/** Who has just proved a first factor; `deviceId` where they did on a device that is known. */
+export type Known = { id: string; role: Role; deviceId: string | null }
 
 /**
- * The account of an address and its password.
- * @throws Unauthenticated invalid_credentials for everything; PermissionDenied account_banned after a right password.
+ * The account of an address and its password. A try is taken before the password is looked at: by the account, or by the
+ * device where it is known. Known and unknown addresses cost the same and answer alike (controls A6, A7).
+ * @throws Unauthenticated invalid_credentials for everything; PermissionDenied account_banned after a right password;
+ * RateLimited while there is a delay; Unavailable when too many passwords are being hashed.
  */
-export async function authenticate(ctx: Ctx, { email, password }: Pick<z.infer<typeof SignIn>, 'email' | 'password'>): Promise<Known> {
+export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z.infer<typeof SignIn>, 'email' | 'password' | 'device'>): Promise<Known> {
+  const address = normaliseEmail(email)
+  const deviceId = device?.token ? await findDevice(ctx, { email, token: device.token }) : null
+  const guess = await takeGuess(ctx, deviceId ? { pace: 'device', of: deviceId } : { pace: 'account', of: address })
   const [user] = await ctx.db
     .select({ id: users.id, role: users.role, passwordHash: users.passwordHash, bannedAt: users.bannedAt })
     .from(users)
-    .where(eq(users.emailLookup, lookupOf(ctx, normaliseEmail(email))))
-  if (!(await ctx.passwords.matches(user?.passwordHash ?? null, password)) || !user) {
-    await ctx.db.transaction((tx) => ctx.audit(tx, { action: 'session.refused', ...(user ? { target: { kind: 'user', id: user.id } } : {}) }))
+    .where(eq(users.emailLookup, lookupOf(ctx, address)))
+  if (!(await compare(ctx, guess, user?.passwordHash ?? null, password)) || !user?.passwordHash) {
+    await ctx.db.transaction(async (tx) => {
+      await guess.wrong(tx)
+      await ctx.audit(tx, { action: 'session.refused', ...(user ? { target: { kind: 'user', id: user.id } } : {}) })
+    })
     throw new Unauthenticated('invalid_credentials', 'The e-mail address or the password is wrong.')
   }
+  await guess.forgive(ctx.db)
   if (user.bannedAt) throw new PermissionDenied('account_banned', 'This account has been banned.')
-  return { id: user.id, role: user.role }
+  if (ctx.passwords.outdated(user.passwordHash)) await rehash(ctx, { id: user.id, passwordHash: user.passwordHash }, password)
+  return { id: user.id, role: user.role, deviceId }
+}
+
+/** A password that was not looked at, because the machine is busy, is no guess. */
+async function compare({ db, passwords }: Ctx, guess: Guess, stored: string | null, password: string): Promise<boolean> {
+  try {
+    return await passwords.matches(stored, password)
+  } catch (error) {
+    await guess.forgive(db)
+    throw error
+  }
+}
+
+/** By today's parameters. A password that was changed meanwhile stays as it was changed; a busy machine does it another time. */
+async function rehash({ db, passwords }: Ctx, { id, passwordHash: old }: { id: string; passwordHash: string }, password: string): Promise<void> {
+  try {
+    const passwordHash = await passwords.hash(password)
+    await db.update(users).set({ passwordHash }).where(and(eq(users.id, id), eq(users.passwordHash, old)))
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error
+  }
 }

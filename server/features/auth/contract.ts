@@ -2,9 +2,18 @@ import { z } from 'zod'
 import { Id, line, Time } from '../../kit/zod.ts'
 import { canonicalEmail } from '../../lib/email-addresses.ts'
 
-/** Verified exactly as received: nothing is trimmed or normalised (control A5). */
-export const NewPassword = z.string().min(12).max(128)
-const Password = z.string().min(1).max(128)
+export const passwordLength = { min: 12, max: 128 }
+
+const characters = (text: string): number => [...text].length
+
+/** Taken exactly as received: nothing is trimmed or normalised (control A5). Characters are counted, an emoji is one. */
+export const NewPassword = z
+  .string()
+  .max(2 * passwordLength.max)
+  .refine((v) => characters(v) >= passwordLength.min, { error: `must have at least ${passwordLength.min} characters`, params: { code: 'too_short' } })
+  .refine((v) => characters(v) <= passwordLength.max, { error: `must have at most ${passwordLength.max} characters`, params: { code: 'too_long' } })
+  .meta({ minLength: passwordLength.min, maxLength: passwordLength.max })
+const Password = z.string().min(1).max(2 * passwordLength.max)
 export const Email = z
   .string()
   .max(254)
@@ -14,7 +23,13 @@ const Code = z.string().regex(/^\d{8}$/, 'must be 8 digits')
 export const Locale = z.enum(['en', 'fr']).meta({ id: 'UserLocale' })
 export const Role = z.enum(['user', 'moderator', 'admin']).meta({ id: 'Role' })
 
-export const Device = z.strictObject({ name: line(80), platform: z.enum(['android', 'ios', 'web', 'desktop', 'other']).meta({ id: 'DevicePlatform' }) }).meta({ id: 'Device' })
+export const Device = z
+  .strictObject({
+    name: line(80),
+    platform: z.enum(['android', 'ios', 'web', 'desktop', 'other']).meta({ id: 'DevicePlatform' }),
+    token: z.string().min(1).max(200).optional().describe('The deviceToken of an earlier sign-in: strangers who guess cannot lock this device out.'),
+  })
+  .meta({ id: 'Device' })
 
 export const SignUp = z
   .strictObject({
@@ -50,6 +65,11 @@ export const Tokens = z
   })
   .meta({ id: 'Tokens' })
 
+const DeviceToken = z
+  .string()
+  .nullable()
+  .describe('On a device that was not known: keep it beside the refresh token, through sign-out, and send it as device.token at the next sign-in to this account.')
+
 export const Session = z
-  .object({ status: z.enum(['signed_in', 'mfa_required']).meta({ id: 'SessionStatus' }), user: User.nullable(), tokens: Tokens.nullable() })
+  .object({ status: z.enum(['signed_in', 'mfa_required']).meta({ id: 'SessionStatus' }), user: User.nullable(), tokens: Tokens.nullable(), deviceToken: DeviceToken })
   .meta({ id: 'Session' })

@@ -8,7 +8,7 @@ export type NewAccount = { email: string; password: string; name?: string | unde
 
 /** An account whose address the operator vouches for: no code is mailed. @throws Invalid for a weak password; Conflict where the address has an account. */
 export async function createUser(ctx: Ctx, { email, password, name, role }: NewAccount): Promise<{ userId: string }> {
-  await demandStrongPassword(password, { email, name })
+  await demandStrongPassword(ctx, password, { email, name })
   const passwordHash = await ctx.passwords.hash(password)
   return ctx.db.transaction(async (tx) => {
     const userId = await insertUser(ctx, tx, { email, name: name ?? null, locale: 'en', role, passwordHash })

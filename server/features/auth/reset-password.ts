@@ -29,7 +29,7 @@ export async function forgotPassword(ctx: Ctx, input: z.infer<typeof ForgotPassw
  */
 export async function resetPassword(ctx: Ctx, { flowId, code, newPassword }: z.infer<typeof ResetPassword>): Promise<void> {
   const email = await addressOfFlow(ctx, 'password_reset', flowId)
-  await demandStrongPassword(newPassword, { email: email ?? '' }, 'newPassword')
+  await demandStrongPassword(ctx, newPassword, { email: email ?? '', field: 'newPassword' })
   const passwordHash = await ctx.passwords.hash(newPassword)
   const done = await ctx.db.transaction(async (tx) => {
     const flow = await openFlow(ctx, tx, { kind: 'password_reset', flowId, code })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { can, open, rest, router } from '../../kit/procedure.ts'
 import { changeEmail, confirmEmailChange } from './change-email.ts'
 import { ChangeEmail, ConfirmEmailChange, Flow, ForgotPassword, Refresh, ResendCode, ResetPassword, Session, SetUp, SignIn, SignUp, VerifyEmail } from './contract.ts'
+import { knownDeviceClient } from './devices.ts'
 import { refresh } from './refresh.ts'
 import { resendCode } from './resend-code.ts'
 import { forgotPassword, resetPassword } from './reset-password.ts'
@@ -33,7 +34,7 @@ export const authRouter = router({
   confirmEmailChange: can('account.secure').meta({ ...credentials, ...rest('POST /auth/change-email/confirm', 'confirmEmailChange', 'Auth', 'Use the new address, with the mailed code', 204) })
     .input(ConfirmEmailChange).output(z.void())
     .mutation(({ ctx, input }) => confirmEmailChange(ctx, input)),
-  signIn: open.meta({ ...credentials, ...rest('POST /auth/sign-in', 'signIn', 'Auth', 'Sign in') })
+  signIn: open.meta({ ...credentials, client: knownDeviceClient, ...rest('POST /auth/sign-in', 'signIn', 'Auth', 'Sign in') })
     .input(SignIn).output(Session)
     .mutation(({ ctx, input }) => signIn(ctx, input)),
   refresh: open.meta({ ...credentials, ...rest('POST /auth/refresh', 'refreshSession', 'Auth', 'Exchange a refresh token, once') })

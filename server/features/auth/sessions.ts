@@ -5,19 +5,24 @@ import type { Ctx, Deps, SignInMethod, UserActor } from '../../kit/context.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { announce } from '../../kit/revocations.ts'
 import { coarseNetworkOf } from '../../lib/addresses.ts'
+import { arriveOn, type DeviceGiven } from './devices.ts'
 import { isCookieId, lifetimes, luciaFor, rowIdOf, type SessionKind } from './lucia.ts'
 
-export type NewSession = SessionFacts & { cookieId: string; expiresAt: Date }
+export type NewSession = SessionFacts & { cookieId: string; expiresAt: Date; deviceToken: string | null }
 /** What tokens are made from. */
 export type SessionFacts = { rowId: string; publicId: string; userId: string; authenticatedAt: Date; methods: SignInMethod[]; absoluteExpiresAt: Date }
 /** What a session is opened with: by what its person proved who they are, from which device. */
-export type Opening = { userId: string; kind: SessionKind; methods: SignInMethod[]; device?: { id?: string | undefined; name: string; platform: string } | undefined }
+export type Opening = { userId: string; kind: SessionKind; methods: SignInMethod[]; device?: DeviceGiven | undefined }
 
-/** Opens a session for someone who has just proved who they are. A new id each time: nothing can be fixated. */
-export async function openSession(ctx: Pick<Ctx, 'now' | 'newId' | 'request'>, tx: Tx, { userId, kind, methods, device }: Opening): Promise<NewSession> {
+/**
+ * Opens a session for someone who has just proved all that they must. A new id each time: nothing can be fixated.
+ * `deviceToken` is for a device that was not known; it is announced (control A12).
+ */
+export async function openSession(ctx: Ctx, tx: Tx, { userId, kind, methods, device }: Opening): Promise<NewSession> {
   const publicId = ctx.newId()
   const createdAt = ctx.now()
   const absoluteExpiresAt = new Date(createdAt.getTime() + lifetimes[kind].absolute.milliseconds())
+  const { deviceId, deviceToken } = await arriveOn(ctx, tx, { userId, device })
   const { id: cookieId } = await luciaFor(tx, ctx.now, kind, 'cookie').createSession(userId, {
     publicId,
     kind,
@@ -27,11 +32,11 @@ export async function openSession(ctx: Pick<Ctx, 'now' | 'newId' | 'request'>, t
     methods,
     lastSeenAt: createdAt,
     network: coarseNetworkOf(ctx.request.ip),
-    deviceId: device?.id ?? null,
+    deviceId,
     deviceName: device?.name ?? null,
     devicePlatform: device?.platform ?? null,
   })
-  return { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: new Date(createdAt.getTime() + lifetimes[kind].idle.milliseconds()), absoluteExpiresAt }
+  return { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: new Date(createdAt.getTime() + lifetimes[kind].idle.milliseconds()), absoluteExpiresAt, deviceToken }
 }
 
 /** The person behind a console cookie, or null. Use extends the session up to its idle limit. */

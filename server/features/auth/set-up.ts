@@ -32,7 +32,7 @@ export async function makeSetupLink(deps: Pick<Deps, 'db' | 'now' | 'newId' | 'r
 
 /** Makes the first admin. Of several who hold links, the first wins. @throws AppError 403 setup_link_ended. */
 export async function completeSetUp(ctx: Ctx, input: z.infer<typeof SetUp>): Promise<void> {
-  await demandStrongPassword(input.password, input)
+  await demandStrongPassword(ctx, input.password, input)
   const passwordHash = await ctx.passwords.hash(input.password)
   const done = await ctx.db.transaction(async (tx) => {
     const now = ctx.now()

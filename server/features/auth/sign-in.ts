@@ -12,10 +12,10 @@ import { issueTokens } from './tokens.ts'
 export async function signIn(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<z.infer<typeof Session>> {
   const user = await authenticate(ctx, input)
   return ctx.db.transaction(async (tx) => {
-    const session = await openSession(ctx, tx, { userId: user.id, kind: 'app', methods: ['password'], device: input.device })
+    const session = await openSession(ctx, tx, { userId: user.id, kind: 'app', methods: ['password'], device: { ...input.device, id: user.deviceId } })
     await ctx.audit(tx, { action: 'session.start', target: { kind: 'session', id: session.publicId }, details: { kind: 'app' } })
     const tokens = await issueTokens(ctx, tx, { role: user.role, session })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, user.id), tokens }
+    return { status: 'signed_in' as const, user: await userById(ctx, tx, user.id), tokens, deviceToken: session.deviceToken }
   })
 }
 
@@ -24,7 +24,7 @@ export async function signInToConsole(ctx: Ctx, input: z.infer<typeof SignIn>): 
   const user = await authenticate(ctx, input)
   if (!isStaff(user.role)) throw new PermissionDenied('permission_denied', 'This account has no access to the console.')
   return ctx.db.transaction(async (tx) => {
-    const session = await openSession(ctx, tx, { userId: user.id, kind: 'console', methods: ['password'] })
+    const session = await openSession(ctx, tx, { userId: user.id, kind: 'console', methods: ['password'], device: { ...input.device, id: user.deviceId } })
     await ctx.audit(tx, { action: 'session.start', target: { kind: 'session', id: session.publicId }, details: { kind: 'console' } })
     return session
   })

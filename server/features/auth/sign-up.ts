@@ -17,7 +17,7 @@ import { issueTokens } from './tokens.ts'
  */
 export async function signUp(ctx: Ctx, input: z.infer<typeof SignUp>): Promise<z.infer<typeof Flow>> {
   const inviteId = await admit(ctx, input.inviteCode)
-  await demandStrongPassword(input.password, input)
+  await demandStrongPassword(ctx, input.password, input)
   const email = normaliseEmail(input.email)
   const emailLookup = lookupOf(ctx, email)
   const passwordHash = await ctx.passwords.hash(input.password)
@@ -60,7 +60,7 @@ export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<ty
     await ctx.audit(tx, { action: 'user.sign_up', target: { kind: 'user', id: userId } })
     const opened = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'], device })
     const tokens = await issueTokens(ctx, tx, { role: 'user', session: opened })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens }
+    return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens, deviceToken: opened.deviceToken }
   })
   if (!session) throw codeInvalid()
   return session

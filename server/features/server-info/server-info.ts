@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import manifest from '../../../package.json' with { type: 'json' }
 import type { Ctx } from '../../kit/context.ts'
+import { passwordLength } from '../auth/contract.ts'
 import type { ServerInfo } from './contract.ts'
 
 /** What an app reads when its user enters the server's address. */
@@ -11,7 +12,12 @@ export function serverInfo({ config }: Ctx): z.infer<typeof ServerInfo> {
     apiVersion: 'v1',
     signUpPolicy: config.signUpPolicy,
     cataloguePublic: config.cataloguePublic,
-    passwordMinLength: 12,
-    passwordMaxLength: 128,
+    passwordRules: {
+      minLength: passwordLength.min,
+      maxLength: passwordLength.max,
+      mixedCase: config.passwordStrict,
+      symbol: config.passwordStrict,
+      breachedRefused: config.breachedPasswordsFile !== null,
+    },
   }
 }
