@@ -72,6 +72,12 @@ export const settings = {
   CACHE_BYTES: { schema: integer(67_108_864, Number.MAX_SAFE_INTEGER).default(21_474_836_480), default: '21474836480 (20 GiB)', about: 'Most bytes of torrent data kept on disk; a title that would pass it is not started.' },
   SWARM_TIMEOUT_SECONDS: { schema: integer(1, 600).default(30), default: '30', about: 'How long a player waits for bytes from the swarm before 504, or before its connection is closed.' },
   RATE_LIMIT_FACTOR: { schema: integer(1, 100_000).default(1), default: '1', about: 'Multiplies every rate limit, for a site whose users share one address.' },
+  ANDROID_APPS: {
+    schema: listOf(isAndroidApp, 'package name, "=" and the SHA-256 fingerprint of its signing certificate').transform((apps) => apps.map(readAndroidApp)).default([]),
+    default: 'none',
+    about: 'Android apps that may use passkeys of this site, by comma: org.example.app=AB:CD:… (32 bytes). Served in /.well-known/assetlinks.json.',
+  },
+  IOS_APPS: { schema: listOf(isIosApp, 'team and bundle id such as ABCDE12345.org.example.app').default([]), default: 'none', about: 'iOS apps that may use passkeys of this site, by comma: team id, full stop, bundle id. Served in /.well-known/apple-app-site-association.' },
   CATALOGUE_PUBLIC: { schema: onOff.default(false), default: 'off', about: 'Lets anyone browse the catalogue without signing in. Playback always needs an account.' },
 } as const satisfies Record<string, { schema: z.ZodType; default: string; about: string; secret?: true }>
 
@@ -112,6 +118,8 @@ export function readConfig(env: Record<string, string | undefined>) {
       logLevel: v.LOG_LEVEL,
       torrent: { host: v.TORRENT_HOST, port: v.TORRENT_PORT, allowPrivate: v.ALLOW_PRIVATE_PEERS, cacheBytes: v.CACHE_BYTES, timeoutMs: v.SWARM_TIMEOUT_SECONDS * 1000 },
       rateLimitFactor: v.RATE_LIMIT_FACTOR,
+      androidApps: v.ANDROID_APPS,
+      iosApps: v.IOS_APPS,
       cataloguePublic: v.CATALOGUE_PUBLIC,
     },
     secrets: {
@@ -161,4 +169,17 @@ function isAddressOrRange(value: string): boolean {
   const [address = '', bits, ...rest] = value.split('/')
   const version = isIP(address)
   return version > 0 && rest.length === 0 && (bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+}
+
+function isAndroidApp(value: string): boolean {
+  return /^[A-Za-z]\w*(\.[A-Za-z]\w*)+=[\dA-Fa-f]{2}(:[\dA-Fa-f]{2}){31}$/.test(value)
+}
+
+function isIosApp(value: string): boolean {
+  return /^[A-Z0-9]{10}(\.[A-Za-z0-9-]+)+$/.test(value)
+}
+
+function readAndroidApp(value: string): { name: string; fingerprint: string } {
+  const [name = '', fingerprint = ''] = value.split('=')
+  return { name, fingerprint: fingerprint.toUpperCase() }
 }

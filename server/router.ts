@@ -1,5 +1,6 @@
 import { authRouter } from './features/auth/router.ts'
 import { catalogueRouter } from './features/catalogue/router.ts'
+import { factorsRouter } from './features/factors/router.ts'
 import { ingestRouter } from './features/ingest/router.ts'
 import { moderationRouter } from './features/moderation/router.ts'
 import { playbackRouter } from './features/playback/router.ts'
@@ -11,6 +12,7 @@ export const appRouter = router({
   server: serverInfoRouter,
   auth: authRouter,
   users: usersRouter,
+  factors: factorsRouter,
   catalogue: catalogueRouter,
   playback: playbackRouter,
   ingest: ingestRouter,
@@ -29,6 +31,21 @@ export const exposed: string[] = [
   'auth.signOut',
   'users.me',
   'users.ban',
+  'factors.verify',
+  'factors.beginPasskeySignIn',
+  'factors.finishPasskeySignIn',
+  'factors.beginStepUp',
+  'factors.finishStepUp',
+  'factors.state',
+  'factors.beginTotp',
+  'factors.confirmTotp',
+  'factors.removeTotp',
+  'factors.newRecoveryCodes',
+  'factors.beginPasskey',
+  'factors.finishPasskey',
+  'factors.listPasskeys',
+  'factors.removePasskey',
+  'factors.reset',
   'catalogue.categories',
   'catalogue.latest',
   'catalogue.search',

@@ -1,2 +1,6 @@
 /** What siblings may ask of authentication. */
-export { endSessionsOfUser } from './sessions.ts'
+export { completeSignIn, startSession } from './complete-sign-in.ts'
+export { endOtherSessionsOfUser, endSessionsOfUser, noteProof } from './sessions.ts'
+export { signAccessToken } from './access-tokens.ts'
+export type { NewSession, Opening } from './sessions.ts'
+export * as mails from './mails.ts'

@@ -25,12 +25,22 @@ export const Tokens = z
   .object({
     accessToken: z.string(),
     accessTokenExpiresAt: Time,
-    refreshToken: z.string(),
-    refreshTokenExpiresAt: Time,
+    refreshToken: z.string().nullable().describe('Null after a step-up: the one you have stays good.'),
+    refreshTokenExpiresAt: Time.nullable(),
     tokenType: z.enum(['Bearer']).meta({ id: 'TokenType' }),
   })
   .meta({ id: 'Tokens' })
 
+/** A second factor is to be proved, by one of the methods. */
+export const MfaChallenge = z
+  .object({
+    challengeId: Id,
+    methods: z.array(z.enum(['totp', 'recovery_code', 'passkey']).meta({ id: 'FactorMethod' })),
+    passkeyOptions: z.string().nullable().describe('JSON text for navigator.credentials.get(), where a passkey would do.'),
+    expiresAt: Time,
+  })
+  .meta({ id: 'MfaChallenge' })
+
 export const Session = z
-  .object({ status: z.enum(['signed_in', 'mfa_required']).meta({ id: 'SessionStatus' }), user: User.nullable(), tokens: Tokens.nullable() })
+  .object({ status: z.enum(['signed_in', 'mfa_required']).meta({ id: 'SessionStatus' }), user: User.nullable(), tokens: Tokens.nullable(), mfa: MfaChallenge.nullable() })
   .meta({ id: 'Session' })

@@ -31,7 +31,7 @@ export async function refresh(ctx: Ctx, { refreshToken }: z.infer<typeof Refresh
     const session = await validateAppSession(ctx, tx, spent.sessionId)
     if (!session) return 'refresh_token_revoked' satisfies Refusal
     const tokens = await issueTokens(ctx, tx, { role: session.role, session })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, session.userId), tokens }
+    return { status: 'signed_in' as const, user: await userById(ctx, tx, session.userId), tokens, mfa: null }
   })
   // thrown only now: the end of a session whose token was reused has to be committed
   if (typeof outcome === 'string') throw new Unauthenticated(outcome, refusals[outcome])
