@@ -86,6 +86,12 @@ export const settings = {
     default: 'verified',
     about: 'Who may make an account: `verified`, anyone with an e-mail address; `invite`, who also has the code of an invite; `closed`, nobody.',
   },
+  ANDROID_APPS: {
+    schema: listOf(isAndroidApp, 'package name, "=" and the SHA-256 fingerprint of its signing certificate').transform((apps) => apps.map(readAndroidApp)).default([]),
+    default: 'none',
+    about: 'Android apps that may use passkeys of this site, by comma: org.example.app=AB:CD:… (32 bytes). Served in /.well-known/assetlinks.json.',
+  },
+  IOS_APPS: { schema: listOf(isIosApp, 'team and bundle id such as ABCDE12345.org.example.app').default([]), default: 'none', about: 'iOS apps that may use passkeys of this site, by comma: team id, full stop, bundle id. Served in /.well-known/apple-app-site-association.' },
   CATALOGUE_PUBLIC: { schema: onOff.default(false), default: 'off', about: 'Lets anyone browse the catalogue without signing in. Playback always needs an account.' },
 } as const satisfies Record<string, { schema: z.ZodType; default: string; about: string; secret?: true }>
 
@@ -130,6 +136,8 @@ export function readConfig(env: Record<string, string | undefined>) {
       breachedPasswordsFile: v.HIBP_FILE ? resolve(v.HIBP_FILE) : null,
       rateLimitFactor: v.RATE_LIMIT_FACTOR,
       signUpPolicy: v.SIGN_UP_POLICY,
+      androidApps: v.ANDROID_APPS,
+      iosApps: v.IOS_APPS,
       cataloguePublic: v.CATALOGUE_PUBLIC,
     },
     secrets: {
@@ -179,4 +187,17 @@ function isAddressOrRange(value: string): boolean {
   const [address = '', bits, ...rest] = value.split('/')
   const version = isIP(address)
   return version > 0 && rest.length === 0 && (bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+}
+
+function isAndroidApp(value: string): boolean {
+  return /^[A-Za-z]\w*(\.[A-Za-z]\w*)+=[\dA-Fa-f]{2}(:[\dA-Fa-f]{2}){31}$/.test(value)
+}
+
+function isIosApp(value: string): boolean {
+  return /^[A-Z0-9]{10}(\.[A-Za-z0-9-]+)+$/.test(value)
+}
+
+function readAndroidApp(value: string): { name: string; fingerprint: string } {
+  const [name = '', fingerprint = ''] = value.split('=')
+  return { name, fingerprint: fingerprint.toUpperCase() }
 }

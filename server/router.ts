@@ -1,5 +1,6 @@
 import { authRouter } from './features/auth/router.ts'
 import { catalogueRouter } from './features/catalogue/router.ts'
+import { factorsRouter } from './features/factors/router.ts'
 import { ingestRouter } from './features/ingest/router.ts'
 import { invitesRouter } from './features/invites/router.ts'
 import { moderationRouter } from './features/moderation/router.ts'
@@ -13,6 +14,7 @@ export const appRouter = router({
   auth: authRouter,
   users: usersRouter,
   invites: invitesRouter,
+  factors: factorsRouter,
   catalogue: catalogueRouter,
   playback: playbackRouter,
   ingest: ingestRouter,
@@ -39,6 +41,21 @@ export const exposed: string[] = [
   'invites.create',
   'invites.list',
   'invites.revoke',
+  'factors.verify',
+  'factors.beginPasskeySignIn',
+  'factors.finishPasskeySignIn',
+  'factors.beginStepUp',
+  'factors.finishStepUp',
+  'factors.state',
+  'factors.beginTotp',
+  'factors.confirmTotp',
+  'factors.removeTotp',
+  'factors.newRecoveryCodes',
+  'factors.beginPasskey',
+  'factors.finishPasskey',
+  'factors.listPasskeys',
+  'factors.removePasskey',
+  'factors.reset',
   'catalogue.categories',
   'catalogue.latest',
   'catalogue.search',

@@ -1,6 +1,6 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
 import { Form, useActionData, useLoaderData } from '@remix-run/react'
-import type { RouteHandle } from '../load-context.ts'
+import type { Problem, RouteHandle } from '../load-context.ts'
 import { returnTo } from '../return-to.ts'
 import { Button } from '../ui/button.tsx'
 import { Csrf } from '../ui/csrf.tsx'
@@ -22,15 +22,26 @@ export function loader({ context, request }: LoaderFunctionArgs) {
 
 export async function action({ context }: ActionFunctionArgs) {
   const { form, session, attempt } = context
+  const challengeId = form.get('challengeId')
+  if (challengeId !== null) {
+    const code = form.get('code') ?? ''
+    const method = /^\d{3} ?\d{3}$/.test(code) ? 'totp' : 'recovery_code'
+    const verified = await attempt(() => session.verify({ challengeId, method, code }))
+    if (verified.ok) return redirect(returnTo(form.get('next')))
+    return data({ problem: verified.problem, email: '', challengeId: verified.problem.code === 'challenge_ended' ? null : challengeId }, verified.problem.status)
+  }
   const email = form.get('email') ?? ''
   const outcome = await attempt(() => session.signIn({ email, password: form.get('password') ?? '' }))
-  if (outcome.ok) return redirect(returnTo(form.get('next')))
-  return data({ problem: outcome.problem, email }, outcome.problem.status)
+  if (!outcome.ok) return data({ problem: outcome.problem, email, challengeId: null }, outcome.problem.status)
+  if (outcome.value) return data({ problem: null, email, challengeId: outcome.value.challengeId })
+  return redirect(returnTo(form.get('next')))
 }
 
 export default function SignIn() {
   const { next, signedOut, asked } = useLoaderData<typeof loader>()
-  const refused = useActionData<typeof action>()
+  const answer = useActionData<typeof action>()
+  if (answer?.challengeId) return <SecondFactor challengeId={answer.challengeId} next={next} problem={answer.problem} />
+  const refused = answer?.problem ? { problem: answer.problem, email: answer.email } : undefined
   return (
     <Entrance title="Sign in to the console" lead={asked && !refused ? 'Sign in to go on.' : 'For moderators and admins.'}>
       {refused && <Notice tone="bad" title={refused.problem.errors ? 'Look at the marked fields.' : refused.problem.detail} />}
@@ -40,6 +51,23 @@ export default function SignIn() {
         <input type="hidden" name="next" value={next} />
         <TextField label="E-mail" name="email" type="email" autoComplete="username" required maxLength={254} autoFocus={!refused} defaultValue={refused?.email} error={errorOf(refused?.problem, 'email')} />
         <TextField label="Password" name="password" type="password" autoComplete="current-password" required maxLength={128} autoFocus={Boolean(refused)} error={errorOf(refused?.problem, 'password')} />
+        <Button type="submit" look="primary">
+          Sign in
+        </Button>
+      </Form>
+    </Entrance>
+  )
+}
+
+function SecondFactor({ challengeId, next, problem }: { challengeId: string; next: string; problem: Problem | null }) {
+  return (
+    <Entrance title="Second factor" lead="The code of your authenticator app, or a recovery code.">
+      {problem && <Notice tone="bad" title={problem.detail} />}
+      <Form method="post" reloadDocument className="grid gap-4">
+        <Csrf />
+        <input type="hidden" name="next" value={next} />
+        <input type="hidden" name="challengeId" value={challengeId} />
+        <TextField label="Code" name="code" autoComplete="one-time-code" required maxLength={40} autoFocus error={errorOf(problem ?? undefined, 'code')} />
         <Button type="submit" look="primary">
           Sign in
         </Button>

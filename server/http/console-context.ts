@@ -1,13 +1,19 @@
 import { redirect, type AppLoadContext } from '@remix-run/server-runtime'
 import type { FastifyRequest } from 'fastify'
+import type { z } from 'zod'
 import { SignIn } from '../features/auth/contract.ts'
 import { knownDeviceClient } from '../features/auth/devices.ts'
+import type { NewSession } from '../features/auth/sessions.ts'
 import { signInToConsole } from '../features/auth/sign-in.ts'
+import { FinishPasskeySignIn, VerifyMfa } from '../features/factors/contract.ts'
+import { beginPasskeySignIn, finishConsolePasskeySignIn } from '../features/factors/passkey-sign-in.ts'
+import { finishConsoleSignIn } from '../features/factors/second-factor.ts'
 import type { Actor, Deps } from '../kit/context.ts'
 import { invalidFrom, PermissionDenied, problemOf, toAppError, type AppError } from '../kit/errors.ts'
 import { addressKey } from '../kit/limits.ts'
 import { roleMay, type Permission } from '../kit/permissions.ts'
 import { createCallerFactory } from '../kit/procedure.ts'
+import { enrolmentRequired, lacksFactor } from '../kit/proofs.ts'
 import { appRouter } from '../router.ts'
 import type { Integrity } from './console-assets.ts'
 import { deviceOf, newVisit, readVisit, signedInCookies, signedOutCookies, type Visit } from './console-session.ts'
@@ -43,9 +49,16 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
   const api = createCaller(ctx)
   const form = new URLSearchParams(Buffer.isBuffer(request.body) ? request.body.toString('utf8') : '')
 
+  const chargeGuess = async (client: string | null = null) => void Object.assign(info.headers, await deps.limits.charge('credentials', client ?? addressKey(request.ip)))
+  const device = deviceOf(deps, request)
+  const enterSession = async (session: NewSession) => {
+    if (visit.actor) await api.auth.signOut()
+    cookies.push(...signedInCookies(deps, session))
+  }
+
   const context: AppLoadContext = {
     api,
-    actor: visit.actor && { userId: visit.actor.userId, role: visit.actor.role },
+    actor: visit.actor && { userId: visit.actor.userId, role: visit.actor.role, lacksFactor: lacksFactor(visit.actor) },
     csrfToken: csrfToken(deps, binding),
     cspNonce: request.cspNonce,
     integrity,
@@ -54,14 +67,23 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
     form,
     session: {
       async signIn(given) {
-        const asked = { ...given, device: deviceOf(deps, request) }
-        const client = (await knownDeviceClient(ctx, asked)) ?? addressKey(request.ip)
-        Object.assign(info.headers, await deps.limits.charge('credentials', client))
-        const input = SignIn.safeParse(asked)
-        if (!input.success) throw invalidFrom(input.error)
-        const session = await signInToConsole(ctx, input.data)
-        if (visit.actor) await api.auth.signOut()
-        cookies.push(...signedInCookies(deps, session))
+        const asked = { ...given, device }
+        await chargeGuess(await knownDeviceClient(ctx, asked))
+        const { session, mfa } = await signInToConsole(ctx, read(SignIn, asked))
+        if (session) await enterSession(session)
+        return mfa
+      },
+      async verify(given) {
+        await chargeGuess()
+        await enterSession(await finishConsoleSignIn(ctx, read(VerifyMfa, given)))
+      },
+      async beginPasskey() {
+        await chargeGuess()
+        return beginPasskeySignIn(ctx, 'console')
+      },
+      async finishPasskey(given) {
+        await chargeGuess()
+        await enterSession(await finishConsolePasskeySignIn(ctx, read(FinishPasskeySignIn, { ...given, device })))
       },
       async signOut() {
         await api.auth.signOut()
@@ -77,12 +99,14 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
         return { ok: false, problem: problemOf(error, request.id) }
       }
     },
-    enter(permission, { url, method }) {
+    enter(permission, { url, method }, { beforeEnrolment = false } = {}) {
       if (permission === 'public') return
       if (fault) throw fault
-      const { role } = visit.actor ?? {}
-      if (role && roleMay(role, permission as Permission)) return
-      if (role) throw new PermissionDenied()
+      if (visit.actor) {
+        if (!roleMay(visit.actor.role, permission as Permission)) throw new PermissionDenied()
+        if (!beforeEnrolment && lacksFactor(visit.actor)) throw enrolmentRequired()
+        return
+      }
       const { pathname, search } = new URL(url)
       const next = method === 'GET' ? `?next=${encodeURIComponent(pathname + search)}` : ''
       // eslint-disable-next-line @typescript-eslint/only-throw-error -- Remix takes a thrown answer for a redirect
@@ -92,4 +116,10 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
     report: (error) => reportIfOurs(deps, toAppError(error), request.id),
   }
   return { context, cookies, headers: info.headers }
+}
+
+function read<T extends z.ZodType>(schema: T, given: unknown): z.output<T> {
+  const input = schema.safeParse(given)
+  if (!input.success) throw invalidFrom(input.error)
+  return input.data
 }

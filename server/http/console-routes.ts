@@ -21,14 +21,15 @@ export function routePermissions(build: ServerBuild): Map<string, Permission> {
 
 function guardRoute(id: string, route: Route & object): Route & object {
   const permission = permissionOf(id, route)
-  const { loader, action } = route.module
+  const { loader, action, handle } = route.module
+  const beforeEnrolment = (handle as { beforeEnrolment?: unknown } | undefined)?.beforeEnrolment === true
   if (permission !== 'public' && !loader) throw new Error(`The console's route ${id} needs a loader: its permission is checked there.`)
   return {
     ...route,
     module: {
       ...route.module,
-      ...(loader ? { loader: (args: LoaderFunctionArgs) => faced(args, () => (args.context.enter(permission, args.request), loader(args))) } : {}),
-      ...(action ? { action: (args: ActionFunctionArgs) => faced(args, () => (args.context.enter(permission, args.request), args.context.demandCsrf(), action(args))) } : {}),
+      ...(loader ? { loader: (args: LoaderFunctionArgs) => faced(args, () => (args.context.enter(permission, args.request, { beforeEnrolment }), loader(args))) } : {}),
+      ...(action ? { action: (args: ActionFunctionArgs) => faced(args, () => (args.context.enter(permission, args.request, { beforeEnrolment }), args.context.demandCsrf(), action(args))) } : {}),
     },
   }
 }

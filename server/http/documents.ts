@@ -1,7 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { z } from 'zod'
+import { appleAppSiteAssociation, assetLinks } from '../features/factors/app-links.ts'
 import type { Deps } from '../kit/context.ts'
-import { AppError } from '../kit/errors.ts'
+import { AppError, NotFound } from '../kit/errors.ts'
 import { addressKey } from '../kit/limits.ts'
 import { openApiDocument } from './openapi.ts'
 import { apiBase } from './rest.ts'
@@ -12,6 +13,9 @@ export function mountDocuments(app: FastifyInstance, deps: Deps): void {
   const document = JSON.stringify(openApiDocument())
   app.get(`${apiBase}/openapi.json`, { config }, (_request, reply) => reply.type('application/json').header('cache-control', 'public, max-age=300').send(document))
   app.get('/.well-known/jwks.json', { config }, (_request, reply) => reply.header('cache-control', 'public, max-age=300').send({ keys: deps.keys.publicKeys() }))
+  app.get('/.well-known/assetlinks.json', { config }, (_request, reply) => sendIfSet(reply, assetLinks(deps.config)))
+  // Apple fetches it without an extension, and wants this type
+  app.get('/.well-known/apple-app-site-association', { config }, (_request, reply) => sendIfSet(reply, appleAppSiteAssociation(deps.config)))
 
   app.register((reports, _options, done) => {
     reports.addContentTypeParser(['application/csp-report', 'application/reports+json'], { parseAs: 'string', bodyLimit: 16_384 }, (_request, body, parsed) => parsed(null, body))
@@ -24,6 +28,12 @@ export function mountDocuments(app: FastifyInstance, deps: Deps): void {
     })
     done()
   })
+}
+
+/** Which apps may use passkeys of this site; there is no such document where the operator named none. */
+function sendIfSet(reply: FastifyReply, document: object | null): FastifyReply {
+  if (!document) throw new NotFound('document')
+  return reply.type('application/json').header('cache-control', 'public, max-age=300').send(document)
 }
 
 const Directive = z.string().max(200)

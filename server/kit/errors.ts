@@ -1,9 +1,11 @@
 import { STATUS_CODES } from 'node:http'
 import { TRPCError } from '@trpc/server'
 import { z } from 'zod'
+import { SignInMethod } from './zod.ts'
 
 /** `code`: which rule it was, where a client may want to say it in its own words. */
 export type FieldError = { path: string; message: string; code?: string }
+type More = { detail?: string; cause?: unknown; errors?: FieldError[]; methods?: z.infer<typeof SignInMethod>[]; headers?: Record<string, string> }
 
 /**
  * An error that clients may see. `code` is stable and snake_case; `message` is for people and public;
@@ -14,14 +16,17 @@ export class AppError extends Error {
   readonly code: string
   readonly detail: string | undefined
   readonly errors: FieldError[] | undefined
+  /** By what the caller could prove who they are, and be let through. */
+  readonly methods: z.infer<typeof SignInMethod>[] | undefined
   readonly headers: Record<string, string>
-  constructor(status: number, code: string, message: string, more: { detail?: string; cause?: unknown; errors?: FieldError[]; headers?: Record<string, string> } = {}) {
+  constructor(status: number, code: string, message: string, more: More = {}) {
     super(message, { cause: more.cause })
     this.name = 'AppError'
     this.status = status
     this.code = code
     this.detail = more.detail
     this.errors = more.errors
+    this.methods = more.methods
     this.headers = more.headers ?? {}
   }
 }
@@ -139,6 +144,7 @@ export const Problem = z
     instance: z.string(),
     code: z.string().describe('Stable, snake_case: what a client decides by.'),
     errors: z.array(z.object({ path: z.string(), message: z.string(), code: z.string().optional() }).meta({ id: 'FieldError' })).optional(),
+    methods: z.array(SignInMethod).optional().describe('With step_up_required: the methods of /auth/step-up/begin that would do.'),
   })
   .meta({ id: 'Problem' })
 
@@ -151,5 +157,6 @@ export function problemOf(error: AppError, requestId: string): z.infer<typeof Pr
     instance: requestId,
     code: error.code,
     ...(error.errors ? { errors: error.errors } : {}),
+    ...(error.methods ? { methods: error.methods } : {}),
   }
 }

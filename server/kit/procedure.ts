@@ -3,15 +3,25 @@ import type { ApiKeyActor, Authed, Ctx, UserActor, WithApiKey } from './context.
 import { PermissionDenied, problemOf, toAppError, toTrpcError, Unauthenticated } from './errors.ts'
 import { addressKey, type LimitClass } from './limits.ts'
 import { roleMay, type Permission, type Scope } from './permissions.ts'
+import { demandFresh, demandSecondFactor } from './proofs.ts'
 
 export type Rest = { method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'; path: `/${string}`; status: 200 | 201 | 202 | 204; name: string; tag: string; summary: string }
 
 /**
  * What a procedure says of itself. The permission is compulsory: without one the server does not start. `bodyBytes`: a larger
- * body than usual. `stepUp`: only for who proved within minutes who they are (control A10). `client`: whom a call counts as in its
- * limit, by its input, where that is not the caller's address (control A6).
+ * body than usual. `stepUp`: only for who proved within minutes who they are (control A10). `beforeEnrolment`: also for staff
+ * whose session has no second factor yet (control A9). `client`: whom a call counts as in its limit, by its input, where that
+ * is not the caller's address (control A6).
  */
-export type Meta = { permission?: Permission; limit?: LimitClass; rest?: Rest; bodyBytes?: number; stepUp?: true; client?: (ctx: Ctx, input: unknown) => Promise<string | null> }
+export type Meta = {
+  permission?: Permission
+  limit?: LimitClass
+  rest?: Rest
+  bodyBytes?: number
+  stepUp?: true
+  beforeEnrolment?: true
+  client?: (ctx: Ctx, input: unknown) => Promise<string | null>
+}
 
 const t = initTRPC
   .context<Ctx>()
@@ -56,10 +66,11 @@ export const open = base.meta({ permission: 'public' })
 
 /** For signed-in users whose role has the permission. */
 export function can(permission: Exclude<Permission, Scope | 'public' | 'ticket'>) {
-  return base.meta({ permission }).use(({ ctx, meta, next }) => {
+  return base.meta({ permission }).use(async ({ ctx, meta, next }) => {
     const actor = signedIn(ctx)
     if (!roleMay(actor.role, permission)) throw new PermissionDenied()
-    if (meta?.stepUp) demandFresh(ctx, actor)
+    if (!meta?.beforeEnrolment) await demandSecondFactor(ctx, actor)
+    if (meta?.stepUp) await demandFresh(ctx, actor)
     return next({ ctx: { ...ctx, actor } satisfies Authed })
   })
 }
@@ -76,18 +87,14 @@ export function withScope(scope: Scope) {
 }
 
 /** Like can('catalogue.read'), but open to anyone where the operator made the catalogue public. */
-export const browse = base.meta({ permission: 'catalogue.read' }).use(({ ctx, next }) => {
-  if (!ctx.config.cataloguePublic && !roleMay(signedIn(ctx).role, 'catalogue.read')) throw new PermissionDenied()
+export const browse = base.meta({ permission: 'catalogue.read' }).use(async ({ ctx, next }) => {
+  if (!ctx.config.cataloguePublic) {
+    const actor = signedIn(ctx)
+    if (!roleMay(actor.role, 'catalogue.read')) throw new PermissionDenied()
+    await demandSecondFactor(ctx, actor)
+  }
   return next()
 })
-
-const stepUpMinutes = 5
-
-/** @throws PermissionDenied 403 step_up_required */
-function demandFresh({ now }: Ctx, { authenticatedAt }: UserActor): void {
-  if (now().getTime() - authenticatedAt.getTime() <= stepUpMinutes * 60_000) return
-  throw new PermissionDenied('step_up_required', 'Prove once more who you are: this needs it to be a few minutes ago at most.')
-}
 
 function signedIn(ctx: Ctx): UserActor {
   if (ctx.actor.kind === 'user') return ctx.actor

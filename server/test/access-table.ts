@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { insertUser } from '../features/users/users.ts'
 import type { Role } from '../kit/permissions.ts'
-import type { Person } from './actors.ts'
+import { testPassword, type Person } from './actors.ts'
 import type { TestApp } from './app.ts'
+import { addPasskey } from './authenticator.ts'
 import { codeIn, mailTo } from './mails.ts'
 import { approveTitle, offerTitle } from './titles.ts'
 import { makeTorrent } from './torrents.ts'
@@ -59,6 +60,20 @@ async function accountToSignInTo({ app: { deps } }: World) {
   await deps.db.transaction((tx) => insertUser(deps, tx, { email, name: null, locale: 'en', role: 'user', passwordHash }))
   return { email, password }
 }
+/** A sign-in that waits for the second factor, and what proves it. */
+async function askedForFactor(app: TestApp) {
+  const { email, password, secondFactor } = await app.as.moderator()
+  const { body } = await app.call('POST', '/auth/sign-in', { body: { email, password } })
+  return { challengeId: body.mfa.challengeId as string, ...(await secondFactor?.()) }
+}
+async function begunStepUp(app: TestApp, { token }: Person): Promise<string> {
+  return (await app.call('POST', '/auth/step-up/begin', { token, body: { method: 'password' } })).body.challengeId
+}
+async function passkeyAnswer(app: TestApp, person: Person) {
+  const { authenticator } = await addPasskey(app, person)
+  const { body } = await app.call('POST', '/auth/passkey/begin')
+  return { challengeId: body.challengeId as string, assertion: authenticator.get(body.options) }
+}
 /** Every procedure of the router, at least once. A new one without a row here fails the test. */
 export const procedureCases: Record<string, ProcedureCase[]> = {
   'server.info': [{ name: 'anyone', expected: everyone(200) }],
@@ -71,6 +86,30 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
   'auth.completeSetUp': [{ name: 'without a link', input: () => ({ token: 'x', email: newEmail(), password }), expected: everyone(403) }],
 
   'users.me': [{ name: 'oneself', expected: signedIn(200) }],
+  'factors.verify': [{ name: 'who proves it', input: ({ app }) => askedForFactor(app), expected: everyone(200) }],
+  'factors.beginPasskeySignIn': [{ name: 'anyone', expected: everyone(200) }],
+  'factors.finishPasskeySignIn': [
+    { name: 'who holds the passkey', input: async ({ app, someone }) => passkeyAnswer(app, await someone('user')), expected: everyone(200) },
+    { name: 'who does not', input: async ({ app }) => ({ challengeId: (await app.call('POST', '/auth/passkey/begin')).body.challengeId, assertion: '{}' }), expected: everyone(401) },
+  ],
+  'factors.state': [{ name: 'one’s own', expected: signedIn(200) }],
+  'factors.beginStepUp': [{ name: 'a method that one lacks', input: () => ({ method: 'passkey' }), expected: signedIn(409) }],
+  'factors.finishStepUp': [{ name: 'no challenge of theirs', input: async ({ app, someone }) => ({ challengeId: await begunStepUp(app, await someone('user')), password: testPassword }), expected: signedIn(403) }],
+  'factors.beginTotp': [{ name: 'oneself', expected: signedIn(200) }],
+  'factors.confirmTotp': [{ name: 'a wrong code', input: () => ({ code: '000000' }), expected: signedIn(403) }],
+  'factors.newRecoveryCodes': [{ name: 'who has a factor', expected: { ...signedIn(200), user: 409 } }],
+  'factors.removeTotp': [{ name: 'staff keep one', expected: signedIn(409) }],
+  'factors.beginPasskey': [{ name: 'oneself', expected: signedIn(200) }],
+  'factors.finishPasskey': [{ name: 'no challenge of theirs', input: async ({ app, someone }) => ({ challengeId: (await app.call('POST', '/users/me/passkeys/begin', { token: (await someone('user')).token })).body.challengeId, name: 'Phone', attestation: '{}' }), expected: signedIn(403) }],
+  'factors.listPasskeys': [{ name: 'one’s own', expected: signedIn(200) }],
+  'factors.removePasskey': [
+    { name: 'another’s', input: async ({ app, someone }) => ({ passkeyId: (await addPasskey(app, await someone('user'))).passkey.id }), expected: signedIn(404) },
+    { name: 'none', input: () => ({ passkeyId: randomUUID() }), expected: signedIn(404) },
+  ],
+  'factors.reset': [
+    { name: 'a moderator', input: async ({ someone }) => ({ userId: (await someone('moderator')).userId }), expected: { ...staff(403), admin: 204 } },
+    { name: 'nobody there', input: () => ({ userId: randomUUID() }), expected: { ...staff(403), admin: 404 } },
+  ],
   'users.ban': [
     { name: 'a user', input: async ({ someone }) => ({ userId: (await someone('user')).userId, reason: 'spam' }), expected: staff(204) },
     { name: 'a moderator', input: async ({ someone }) => ({ userId: (await someone('moderator')).userId, reason: 'spam' }), expected: { ...staff(204), moderator: 404 } },
@@ -124,6 +163,9 @@ export const routeCases: Record<string, RouteCase[]> = {
   'HEAD /api/v1/openapi.json': [{ name: 'anyone', path: () => '/api/v1/openapi.json', expected: everyone(200) }],
   'GET /.well-known/jwks.json': [{ name: 'anyone', path: () => '/.well-known/jwks.json', expected: everyone(200) }],
   'HEAD /.well-known/jwks.json': [{ name: 'anyone', path: () => '/.well-known/jwks.json', expected: everyone(200) }],
+  ...Object.fromEntries(
+    ['assetlinks.json', 'apple-app-site-association'].flatMap((name) => ['GET', 'HEAD'].map((method) => [`${method} /.well-known/${name}`, [{ name: 'where no app is named', path: () => `/.well-known/${name}`, expected: everyone(404) }]])),
+  ),
   'POST /csp-reports': [{ name: 'anyone', path: () => '/csp-reports', headers: { 'content-type': 'application/csp-report' }, body: '{"csp-report":{"violated-directive":"img-src"}}', expected: everyone(204) }],
   'GET /api/v1/stream/:ticket/:fileName': [
     { name: 'who has the link', path: ({ ticket }) => `/api/v1/stream/${ticket}/empty.txt`, expected: everyone(200) },

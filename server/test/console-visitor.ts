@@ -1,3 +1,4 @@
+import type { Person } from './actors.ts'
 import { ask, type RawAnswer } from './raw-http.ts'
 
 type Headers = Record<string, string>
@@ -10,7 +11,8 @@ export type ConsoleVisitor = {
   get(path: string, headers?: Headers): Promise<RawAnswer>
   /** Sends a form with the token of the page that was read last, as a page of this console would; `headers` go over its own. */
   post(path: string, fields: Headers, headers?: Headers): Promise<RawAnswer>
-  signIn(person: { email: string; password: string }): Promise<RawAnswer>
+  /** With the second factor of who has one. */
+  signIn(person: Pick<Person, 'email' | 'password'> & Partial<Pick<Person, 'secondFactor'>>): Promise<RawAnswer>
   /** The token in the forms of the page that was read last. */
   token(): string
 }
@@ -44,9 +46,11 @@ export function visitConsole(baseUrl: string, always: Headers = {}): ConsoleVisi
     setCookies,
     get,
     post,
-    async signIn({ email, password }) {
+    async signIn({ email, password, secondFactor }) {
       await get('/sign-in')
-      const answer = await post('/sign-in', { email, password })
+      let answer = await post('/sign-in', { email, password })
+      const challengeId = /name="challengeId" value="([^"]*)"/.exec(answer.text)?.[1]
+      if (challengeId && secondFactor) answer = await post('/sign-in', { challengeId, code: (await secondFactor()).code })
       if (answer.status === 302) await get('/')
       return answer
     },

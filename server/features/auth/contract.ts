@@ -59,8 +59,8 @@ export const Tokens = z
   .object({
     accessToken: z.string(),
     accessTokenExpiresAt: Time,
-    refreshToken: z.string(),
-    refreshTokenExpiresAt: Time,
+    refreshToken: z.string().nullable().describe('Null after a step-up: the one you have stays good.'),
+    refreshTokenExpiresAt: Time.nullable(),
     tokenType: z.enum(['Bearer']).meta({ id: 'TokenType' }),
   })
   .meta({ id: 'Tokens' })
@@ -70,6 +70,16 @@ const DeviceToken = z
   .nullable()
   .describe('On a device that was not known: keep it beside the refresh token, through sign-out, and send it as device.token at the next sign-in to this account.')
 
+/** A second factor is to be proved, by one of the methods. */
+export const MfaChallenge = z
+  .object({
+    challengeId: Id,
+    methods: z.array(z.enum(['totp', 'recovery_code', 'passkey']).meta({ id: 'FactorMethod' })),
+    passkeyOptions: z.string().nullable().describe('JSON text for navigator.credentials.get(), where a passkey would do.'),
+    expiresAt: Time,
+  })
+  .meta({ id: 'MfaChallenge' })
+
 export const Session = z
-  .object({ status: z.enum(['signed_in', 'mfa_required']).meta({ id: 'SessionStatus' }), user: User.nullable(), tokens: Tokens.nullable(), deviceToken: DeviceToken })
+  .object({ status: z.enum(['signed_in', 'mfa_required']).meta({ id: 'SessionStatus' }), user: User.nullable(), tokens: Tokens.nullable(), mfa: MfaChallenge.nullable(), deviceToken: DeviceToken })
   .meta({ id: 'Session' })

@@ -31,7 +31,7 @@ export async function refresh(ctx: Ctx, { refreshToken }: z.infer<typeof Refresh
   })
   // thrown only now: the end of a session whose token was reused has to be committed
   if (typeof outcome === 'string') throw new Unauthenticated(outcome, refusals[outcome])
-  return { status: 'signed_in', deviceToken: null, ...outcome }
+  return { status: 'signed_in', mfa: null, deviceToken: null, ...outcome }
 }
 
 const refusals: Record<Refusal, string> = {

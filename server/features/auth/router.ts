@@ -40,7 +40,7 @@ export const authRouter = router({
   refresh: open.meta({ ...credentials, ...rest('POST /auth/refresh', 'refreshSession', 'Auth', 'Exchange a refresh token, once') })
     .input(Refresh).output(Session)
     .mutation(({ ctx, input }) => refresh(ctx, input)),
-  signOut: can('session.end').meta(rest('POST /auth/sign-out', 'signOut', 'Auth', 'End this session', 204))
+  signOut: can('session.end').meta({ beforeEnrolment: true, ...rest('POST /auth/sign-out', 'signOut', 'Auth', 'End this session', 204) })
     .output(z.void())
     .mutation(({ ctx }) => signOut(ctx)),
   // for the console's set-up page only; not a REST route

@@ -1,6 +1,6 @@
-import { and, eq, isNull, type SQL } from 'drizzle-orm'
+import { and, eq, isNull, ne, sql, type SQL } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
-import { sessions } from '../../../db/schema/index.ts'
+import { authChallenges, sessions } from '../../../db/schema/index.ts'
 import type { Ctx, Deps, SignInMethod, UserActor } from '../../kit/context.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { announce } from '../../kit/revocations.ts'
@@ -71,5 +71,36 @@ const end = async (deps: Pick<Deps, 'now'>, tx: Tx, which: SQL | undefined, reas
 /** Ends one session on every node when the transaction commits: its tokens, cookies and streams. Idempotent. */
 export const endSession = (deps: Pick<Deps, 'now'>, tx: Tx, publicId: string, reason: EndReason) => end(deps, tx, eq(sessions.publicId, publicId), reason)
 
-/** Ends all sessions of a user. */
-export const endSessionsOfUser = (deps: Pick<Deps, 'now'>, tx: Tx, userId: string, reason: EndReason) => end(deps, tx, eq(sessions.userId, userId), reason)
+/** Ends all sessions of a user, and sign-ins that are half done. */
+export async function endSessionsOfUser(deps: Pick<Deps, 'now'>, tx: Tx, userId: string, reason: EndReason): Promise<string[]> {
+  await endChallengesOf(deps, tx, userId)
+  return end(deps, tx, eq(sessions.userId, userId), reason)
+}
+
+/** Ends all sessions of a user but the one that asks, and sign-ins that are half done. */
+export async function endOtherSessionsOfUser(deps: Pick<Deps, 'now'>, tx: Tx, { userId, sessionId }: Pick<UserActor, 'userId' | 'sessionId'>, reason: EndReason): Promise<string[]> {
+  await endChallengesOf(deps, tx, userId)
+  return end(deps, tx, and(eq(sessions.userId, userId), ne(sessions.publicId, sessionId)), reason)
+}
+
+/** What was proved for them was proved by what has just been changed. */
+async function endChallengesOf({ now }: Pick<Deps, 'now'>, tx: Tx, userId: string): Promise<void> {
+  await tx.update(authChallenges).set({ usedAt: now() }).where(and(eq(authChallenges.userId, userId), isNull(authChallenges.usedAt)))
+}
+
+/**
+ * Notes that the person of a session has proved who they are by more than was known. `fresh` also moves the moment that
+ * step-up looks at.
+ * @returns the session as it is now, or null when it has ended
+ */
+export async function noteProof(deps: Pick<Deps, 'now'>, tx: Tx, { sessionId }: Pick<UserActor, 'sessionId'>, methods: SignInMethod[], { fresh }: { fresh: boolean }): Promise<(SessionFacts & { kind: SessionKind }) | null> {
+  const [row] = await tx
+    .update(sessions)
+    .set({
+      methods: sql`(select array_agg(distinct method) from unnest(${sessions.methods} || ${sql.param(methods, sessions.methods)}) method)`,
+      ...(fresh ? { authenticatedAt: deps.now() } : {}),
+    })
+    .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt)))
+    .returning()
+  return row ? { ...row, rowId: row.id } : null
+}

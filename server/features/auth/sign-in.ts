@@ -2,31 +2,38 @@ import type { z } from 'zod'
 import type { Authed, Ctx } from '../../kit/context.ts'
 import { PermissionDenied } from '../../kit/errors.ts'
 import { isStaff } from '../../kit/permissions.ts'
-import { userById } from '../users/users.ts'
+import { demandFactorOf } from '../factors/factors.ts'
 import { authenticate } from './authenticate.ts'
-import type { Session, SignIn } from './contract.ts'
-import { endSession, openSession, type NewSession } from './sessions.ts'
-import { issueTokens } from './tokens.ts'
+import { completeSignIn, startSession } from './complete-sign-in.ts'
+import type { MfaChallenge, Session, SignIn } from './contract.ts'
+import { endSession, type NewSession } from './sessions.ts'
 
-/** Signs an app in. @throws Unauthenticated invalid_credentials for everything; PermissionDenied account_banned after a right password. */
+/**
+ * Signs an app in, or asks for the second factor of who has one: no session and no token before it is proved.
+ * @throws Unauthenticated invalid_credentials for everything; PermissionDenied account_banned after a right password.
+ */
 export async function signIn(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<z.infer<typeof Session>> {
   const user = await authenticate(ctx, input)
   return ctx.db.transaction(async (tx) => {
-    const session = await openSession(ctx, tx, { userId: user.id, kind: 'app', methods: ['password'], device: { ...input.device, id: user.deviceId } })
-    await ctx.audit(tx, { action: 'session.start', target: { kind: 'session', id: session.publicId }, details: { kind: 'app' } })
-    const tokens = await issueTokens(ctx, tx, { role: user.role, session })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, user.id), tokens, deviceToken: session.deviceToken }
+    const device = { ...input.device, id: user.deviceId }
+    const mfa = await demandFactorOf(ctx, tx, { userId: user.id, sessionKind: 'app', device })
+    if (mfa) return { status: 'mfa_required' as const, user: null, tokens: null, mfa, deviceToken: null }
+    return completeSignIn(ctx, tx, { userId: user.id, role: user.role, methods: ['password'], device })
   })
 }
 
-/** Signs a member of staff in to the console; the caller makes the cookie from `cookieId`. */
-export async function signInToConsole(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<NewSession> {
+/** The caller makes the cookie from `session.cookieId`, or asks for the second factor. */
+export type ConsoleSignIn = { session: NewSession; mfa: null } | { session: null; mfa: z.infer<typeof MfaChallenge> }
+
+/** Signs a member of staff in to the console, or asks for the second factor (finishConsoleSignIn). */
+export async function signInToConsole(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<ConsoleSignIn> {
   const user = await authenticate(ctx, input)
   if (!isStaff(user.role)) throw new PermissionDenied('permission_denied', 'This account has no access to the console.')
   return ctx.db.transaction(async (tx) => {
-    const session = await openSession(ctx, tx, { userId: user.id, kind: 'console', methods: ['password'], device: { ...input.device, id: user.deviceId } })
-    await ctx.audit(tx, { action: 'session.start', target: { kind: 'session', id: session.publicId }, details: { kind: 'console' } })
-    return session
+    const device = { ...input.device, id: user.deviceId }
+    const mfa = await demandFactorOf(ctx, tx, { userId: user.id, sessionKind: 'console', device })
+    if (mfa) return { session: null, mfa }
+    return { session: await startSession(ctx, tx, { userId: user.id, kind: 'console', methods: ['password'], device }), mfa: null }
   })
 }
 

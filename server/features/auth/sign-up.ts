@@ -60,7 +60,7 @@ export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<ty
     await ctx.audit(tx, { action: 'user.sign_up', target: { kind: 'user', id: userId } })
     const opened = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'], device })
     const tokens = await issueTokens(ctx, tx, { role: 'user', session: opened })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens, deviceToken: opened.deviceToken }
+    return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens, mfa: null, deviceToken: opened.deviceToken }
   })
   if (!session) throw codeInvalid()
   return session

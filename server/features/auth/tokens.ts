@@ -10,12 +10,12 @@ import type { SessionFacts } from './sessions.ts'
 type Subject = { role: Role; session: SessionFacts }
 
 /** A new access token and the session's first refresh token (control A3). */
-export async function issueTokens(deps: Deps, tx: Tx, subject: Subject): Promise<z.infer<typeof Tokens>> {
+export async function issueTokens(deps: Deps, tx: Tx, subject: Subject): Promise<z.infer<typeof Tokens> & { refreshToken: string }> {
   return tokensWith(deps, subject, await newRefreshToken(deps, tx, subject.session))
 }
 
 /** A new access token beside a refresh token that is there already. */
-export async function tokensWith(deps: Deps, subject: Subject, refreshToken: RefreshToken): Promise<z.infer<typeof Tokens>> {
+export async function tokensWith(deps: Deps, subject: Subject, refreshToken: RefreshToken): Promise<z.infer<typeof Tokens> & { refreshToken: string }> {
   const access = await signAccessToken(deps, subject)
   return {
     accessToken: access.token,

@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm'
+import { and, arrayOverlaps, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm'
 import type { Db } from '../../../db/client.ts'
 import { playbackLinks, sessions, torrentFiles, torrents, users } from '../../../db/schema/index.ts'
 import type { Deps } from '../../kit/context.ts'
@@ -27,6 +27,8 @@ const alive = (now: Date) =>
     isNull(sessions.endedAt),
     gt(sessions.absoluteExpiresAt, now),
     isNull(users.bannedAt),
+    // staff watch nothing by a session without a second factor (control A9)
+    or(eq(users.role, 'user'), arrayOverlaps(sessions.methods, ['totp', 'recovery_code', 'passkey'])),
     or(eq(torrents.state, 'approved'), and(eq(playbackLinks.kind, 'preview'), eq(torrents.state, 'pending'))),
   )
 

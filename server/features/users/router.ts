@@ -6,7 +6,7 @@ import { BanUser } from './contract.ts'
 import { me } from './users.ts'
 
 export const usersRouter = router({
-  me: can('account.read').meta(rest('GET /users/me', 'getMe', 'Users', 'The signed-in user'))
+  me: can('account.read').meta({ beforeEnrolment: true, ...rest('GET /users/me', 'getMe', 'Users', 'The signed-in user') })
     .output(User)
     .query(({ ctx }) => me(ctx)),
   ban: can('user.ban').meta(rest('POST /admin/users/{userId}/ban', 'banUser', 'Users', 'Ban a user and end all their sessions', 204))

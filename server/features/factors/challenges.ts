@@ -1,0 +1,93 @@
+import { and, eq, gt, isNull, sql, type SQL } from 'drizzle-orm'
+import type { Tx } from '../../../db/client.ts'
+import { authChallenges, users } from '../../../db/schema/index.ts'
+import type { Ctx } from '../../kit/context.ts'
+import { AppError, RateLimited } from '../../kit/errors.ts'
+
+export const challengeMinutes = 5
+export const triesOfChallenge = 5
+/** Wrong proofs of one person over all challenges: a six-digit code falls in some thirty years of guessing so fast. */
+const mostFailures = { hour: 10, day: 30 }
+
+export type Challenge = typeof authChallenges.$inferSelect
+/** `sessionKind`: of the session that a sign-in opens; of no meaning for what a session that is there proves. */
+type Purpose = Pick<Challenge, 'kind' | 'sessionKind'> & Partial<Pick<Challenge, 'userId' | 'sessionId' | 'deviceId' | 'deviceName' | 'devicePlatform'>>
+
+/** Something to prove within minutes, once. Its random bytes are what a passkey signs. */
+export async function newChallenge(ctx: Pick<Ctx, 'now' | 'newId' | 'randomBytes'>, tx: Tx, purpose: Purpose): Promise<{ id: string; webauthnChallenge: Uint8Array; expiresAt: Date }> {
+  const [id, createdAt, webauthnChallenge] = [ctx.newId(), ctx.now(), ctx.randomBytes(32)]
+  const expiresAt = new Date(createdAt.getTime() + challengeMinutes * 60_000)
+  await tx.insert(authChallenges).values({ ...purpose, id, webauthnChallenge, triesLeft: triesOfChallenge, createdAt, expiresAt })
+  return { id, webauthnChallenge, expiresAt }
+}
+
+type Answer<T> = {
+  /** Looked at before any row is locked: a password's hash takes long. */
+  check?: (challenge: Challenge) => Promise<boolean>
+  /** Null for a wrong proof: nothing of what it did stays. */
+  prove: (tx: Tx, challenge: Challenge) => Promise<T | null>
+}
+
+/**
+ * One attempt at a challenge that is still open and of that purpose. A wrong one costs a try; a right one uses the challenge up.
+ * @throws AppError challenge_ended, proof_invalid: 401, or 403 for who is signed in; RateLimited after too many wrong ones
+ */
+export async function answerChallenge<T>(ctx: Ctx, id: string, purpose: SQL | undefined, { check, prove }: Answer<T>): Promise<T> {
+  const status = ctx.actor.kind === 'user' ? 403 : 401
+  const challenge = await takeTry(ctx, id, purpose)
+  if (!challenge) throw new AppError(status, 'challenge_ended', 'This took too long, or was answered before. Begin again.')
+  const proved = check && !(await check(challenge)) ? wrong : await useUp(ctx, challenge, prove)
+  if (proved !== wrong) return proved as T
+  await ctx.db.transaction((tx) => ctx.audit(tx, { action: 'factor.refused', ...(challenge.userId ? { target: { kind: 'user', id: challenge.userId } } : {}), details: { challenge: challenge.kind } }))
+  throw new AppError(status, 'proof_invalid', 'That did not prove who you are. Try again.')
+}
+
+/** Taking a try is one statement, so that parallel guesses cannot share one; guesses of one person wait for each other. */
+function takeTry(ctx: Ctx, id: string, purpose: SQL | undefined): Promise<Challenge | undefined> {
+  return ctx.db.transaction(async (tx) => {
+    const open = and(eq(authChallenges.id, id), purpose, isNull(authChallenges.usedAt), gt(authChallenges.expiresAt, ctx.now()))
+    const [found] = await tx.select({ userId: authChallenges.userId }).from(authChallenges).where(open)
+    if (found?.userId) await demandFewFailures(ctx, tx, found.userId)
+    const [taken] = await tx
+      .update(authChallenges)
+      .set({ triesLeft: sql`${authChallenges.triesLeft} - 1` })
+      .where(and(open, gt(authChallenges.triesLeft, 0)))
+      .returning()
+    return taken
+  })
+}
+
+/** Thrown within the transaction, so that a wrong proof leaves nothing behind. */
+const wrong = Symbol('wrong proof')
+
+async function useUp<T>(ctx: Ctx, challenge: Challenge, prove: Answer<T>['prove']): Promise<T | typeof wrong> {
+  try {
+    return await ctx.db.transaction(async (tx) => {
+      // of two right proofs at once one uses it up; the other waits here and finds it used
+      const [used] = await tx
+        .update(authChallenges)
+        .set({ usedAt: ctx.now() })
+        .where(and(eq(authChallenges.id, challenge.id), isNull(authChallenges.usedAt)))
+        .returning({ id: authChallenges.id })
+      const proved = used ? await prove(tx, challenge) : null
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- no error: it rolls back, and is caught below
+      if (proved === null) throw wrong
+      return proved
+    })
+  } catch (thrown) {
+    if (thrown === wrong) return wrong
+    throw thrown
+  }
+}
+
+async function demandFewFailures(ctx: Ctx, tx: Tx, userId: string): Promise<void> {
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update')
+  const since = (hours: number) => sql`created_at > ${new Date(ctx.now().getTime() - hours * 3_600_000).toISOString()}::timestamptz`
+  // a challenge that was answered, or ended with the sessions, has one try that was no failure
+  const failures = sql`greatest(${triesOfChallenge} - tries_left - (used_at is not null)::int, 0)`
+  const [counted] = await tx.execute<{ hour: number; day: number }>(sql`
+    select coalesce(sum(${failures}) filter (where ${since(1)}), 0)::int as hour, coalesce(sum(${failures}), 0)::int as day
+    from auth_challenges where user_id = ${userId}::uuid and ${since(24)}`)
+  if ((counted?.hour ?? 0) >= mostFailures.hour) throw new RateLimited(3600)
+  if ((counted?.day ?? 0) >= mostFailures.day) throw new RateLimited(24 * 3600)
+}

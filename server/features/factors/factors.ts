@@ -1,0 +1,2 @@
+/** What siblings may ask of second factors. */
+export { demandFactorOf } from './second-factor.ts'

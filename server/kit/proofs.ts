@@ -1,0 +1,60 @@
+import { and, eq, isNull, sql } from 'drizzle-orm'
+import type { Db, Tx } from '../../db/client.ts'
+import { sessions } from '../../db/schema/index.ts'
+import type { Deps, SignInMethod, UserActor } from './context.ts'
+import { AppError, PermissionDenied } from './errors.ts'
+import { isStaff } from './permissions.ts'
+
+export type FactorMethod = Exclude<SignInMethod, 'password'>
+
+/** For so long a proof of who someone is counts as fresh (control A10). */
+export const freshMinutes = 5
+
+/** What a person has besides the password; empty without a second factor. Recovery codes stand in for one, and are none alone. */
+export async function secondFactorsOf(tx: Db | Tx, userId: string): Promise<FactorMethod[]> {
+  const [has] = await tx.execute<Record<FactorMethod, boolean>>(sql`
+    select
+      exists (select 1 from totp_factors where user_id = ${userId}::uuid and confirmed_at is not null and removed_at is null) as totp,
+      exists (select 1 from passkeys where user_id = ${userId}::uuid and removed_at is null) as passkey,
+      exists (select 1 from recovery_codes where user_id = ${userId}::uuid and used_at is null and removed_at is null) as recovery_code`)
+  if (!has?.totp && !has?.passkey) return []
+  return (['passkey', 'totp', 'recovery_code'] as const).filter((method) => has[method])
+}
+
+/** By what a person may prove once more who they are: a second factor where there is one (with the password, except a passkey), else the password. */
+export async function waysToStepUp(tx: Db | Tx, userId: string): Promise<SignInMethod[]> {
+  const factors = await secondFactorsOf(tx, userId)
+  return factors.length > 0 ? factors : ['password']
+}
+
+/** @throws AppError 403 step_up_required, naming the methods that would do */
+export async function demandFresh({ db, now }: Pick<Deps, 'db' | 'now'>, { userId, authenticatedAt }: UserActor): Promise<void> {
+  if (now().getTime() - authenticatedAt.getTime() <= freshMinutes * 60_000) return
+  throw stepUpRequired(await waysToStepUp(db, userId))
+}
+
+/**
+ * Staff do nothing without a second factor (control A9). The token says so of almost all; where it does not, the session's
+ * row is asked, because someone who enrolled since then need not sign in again.
+ * @throws PermissionDenied 403 mfa_enrolment_required; AppError 403 step_up_required for who has a factor that this session did not prove
+ */
+export async function demandSecondFactor({ db }: Pick<Deps, 'db'>, { userId, sessionId, role, methods }: UserActor): Promise<void> {
+  if (!lacksFactor({ role, methods })) return
+  const [session] = await db
+    .select({ methods: sessions.methods })
+    .from(sessions)
+    .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt)))
+  if (session && provesFactor(session.methods)) return
+  const factors = await secondFactorsOf(db, userId)
+  if (factors.length > 0) throw stepUpRequired(factors)
+  throw enrolmentRequired()
+}
+
+/** Staff who proved their password alone. Of a console session this is the row's own word, since it is read at each request. */
+export const lacksFactor = ({ role, methods }: Pick<UserActor, 'role' | 'methods'>): boolean => isStaff(role) && !provesFactor(methods)
+
+export const enrolmentRequired = () => new PermissionDenied('mfa_enrolment_required', 'This account needs a second factor. Add an authenticator app or a passkey first.')
+
+const provesFactor = (methods: readonly SignInMethod[]): boolean => methods.some((method) => method !== 'password')
+
+const stepUpRequired = (methods: SignInMethod[]) => new AppError(403, 'step_up_required', 'Prove once more who you are: this needs it to be a few minutes ago at most.', { methods })
