@@ -1,2 +1,3 @@
 /** What siblings may ask of authentication. */
-export { endSessionsOfUser } from './sessions.ts'
+export { endOtherSessionsOfUser, endOwnSession, endSessionsOfUser } from './sessions.ts'
+export * as mails from './mails.ts'

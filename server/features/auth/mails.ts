@@ -3,6 +3,9 @@ import type { Mail } from '../../kit/mail.ts'
 /** A mail without its address: what it says, in the reader's language. */
 export type Letter = Omit<Mail, 'to'>
 export type Locale = 'en' | 'fr'
+
+export const localeOf = (stored: string): Locale => (stored === 'fr' ? 'fr' : 'en')
+
 type Device = { name: string | null; network: string | null; at: Date }
 
 export const signUpCode = (_locale: Locale, { code, minutes }: { code: string; minutes: number }): Letter => ({
@@ -48,4 +51,9 @@ export const newDevice = (_locale: Locale, { name, network, at }: Device): Lette
 export const deletionScheduled = (_locale: Locale, { at }: { at: Date }): Letter => ({
   subject: 'Your account will be erased',
   text: `Your account will be erased on ${at.toISOString().slice(0, 10)}. Sign in before then to keep it.\n`,
+})
+
+export const deletionCancelled = (_locale: Locale): Letter => ({
+  subject: 'Your account is kept',
+  text: 'Someone, surely you, signed in to your account, so it will not be erased. If it was not you, change your password at once.\n',
 })
