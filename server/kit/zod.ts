@@ -6,6 +6,9 @@ export const Id = z.uuid()
 /** A moment as RFC 3339 in UTC. */
 export const Time = z.iso.datetime()
 
+/** How someone may prove who they are. */
+export const SignInMethod = z.enum(['password', 'totp', 'recovery_code', 'passkey']).meta({ id: 'SignInMethod' })
+
 /** One line of a person's text: no control characters, no marks that reverse the direction of what follows. */
 // eslint-disable-next-line no-control-regex -- control characters are what this refuses
 const unprintable = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/

@@ -15,6 +15,7 @@ export const Flow = z.object({ flowId: Id }).meta({ id: 'Flow' })
 export const VerifyEmail = z.strictObject({ flowId: Id, code: z.string().regex(/^\d{8}$/, 'must be 8 digits'), device: Device.optional() }).meta({ id: 'VerifyEmail' })
 export const SignIn = z.strictObject({ email: Email, password: Password, device: Device.optional() }).meta({ id: 'SignIn' })
 export const Refresh = z.strictObject({ refreshToken: z.string().min(1).max(200) }).meta({ id: 'Refresh' })
+export const ChangePassword = z.strictObject({ currentPassword: Password, newPassword: NewPassword }).meta({ id: 'ChangePassword' })
 export const SetUp = z.strictObject({ token: z.string().min(1).max(200), email: Email, password: NewPassword, name: line(80).optional() })
 
 export const User = z

@@ -12,14 +12,14 @@ async function load(): Promise<Estimator> {
 /**
  * Refuses passwords that a guesser would reach soon: an estimate below 3 of 4, which covers the common ones,
  * or one made of the person's own e-mail or name (control A5).
+ * @param field what the request calls it
  * @throws Invalid naming the field.
  */
-export async function demandStrongPassword(password: string, { email, name }: { email: string; name?: string | undefined }): Promise<void> {
+export async function demandStrongPassword(password: string, { email, name }: { email: string; name?: string | undefined }, field = 'password'): Promise<void> {
+  const weak = (message: string) => new Invalid([{ path: field, message }])
   const related = [email, ...email.split(/[^\p{L}\p{N}]+/u), ...(name ?? '').split(/\s+/)].filter((part) => part.length > 2)
   const local = email.split('@')[0] ?? email
   if (local.length > 3 && password.toLowerCase().includes(local.toLowerCase())) throw weak('must not contain your e-mail address')
   const { score, feedback } = (await (estimator ??= load())).check(password, related)
   if (score < 3) throw weak(feedback.warning ? `is too easy to guess (${feedback.warning})` : 'is too easy to guess')
 }
-
-const weak = (message: string) => new Invalid([{ path: 'password', message }])
