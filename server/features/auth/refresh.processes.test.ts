@@ -15,11 +15,11 @@ const servers: ServerProcess[] = []
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'processes-'))
   // makes the people and the operator secret; the two servers answer
-  beside = await startTestApp({ dataDir: home })
+  beside = await startTestApp({ dataDir: home, settings: { RATE_LIMIT_FACTOR: '1000' } })
   for (const name of ['one', 'other']) {
     const dataDir = join(home, name)
     await mkdir(dataDir)
-    const settings = { PATH: process.env['PATH'], NODE_OPTIONS: process.env['NODE_OPTIONS'], PORT: '0', PUBLIC_URL: beside.baseUrl, RATE_LIMIT_FACTOR: '1000', LOG_LEVEL: 'error' }
+    const settings = { PATH: process.env['PATH'], NODE_OPTIONS: process.env['NODE_OPTIONS'], PORT: '0', RATE_LIMIT_FACTOR: '1000', LOG_LEVEL: 'error' }
     const env = serverEnvironment({ NODE_ENV: 'production', ...settings }, { databaseUrl: beside.database.urls.app, dataDir, keysDir: join(home, 'keys') })
     servers.push(await startServer({ env, dataDir, log: 'inherit' }))
   }
@@ -31,7 +31,7 @@ afterAll(async () => {
 }, 60_000)
 
 const post = (server: ServerProcess, path: string, body: object) =>
-  ask(server.urls.console, `/api/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json', host: new URL(beside.baseUrl).host }, body: JSON.stringify(body) })
+  ask(server.urls.console, `/api/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
 /** Presents the token fifty times at once, to both in turn. */
 const fifty = (refreshToken: string) => Promise.all(Array.from({ length: 50 }, (_, i) => post(servers[i % 2] ?? expect.unreachable(), '/auth/refresh', { refreshToken })))
