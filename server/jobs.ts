@@ -3,10 +3,12 @@ import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
 import type { JobHandler, Schedule } from './kit/jobs.ts'
 import { sendMail } from './kit/mail.ts'
+import { resealColumns } from './kit/reseal.ts'
 
 /** Every kind of job and what does it. */
 export const jobHandlers: Record<string, JobHandler> = {
   'mail.send': sendMail,
+  'keys.reseal_columns': resealColumns,
   'refresh_tokens.wipe_successors': wipeSuccessors,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,
