@@ -31,8 +31,7 @@ function keys(args: string[], env: Record<string, string> = {}): Promise<Result>
 const json = async (args: string[]) => {
   const { code, stdout, stderr } = await keys([...args, '--json'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests look into answers of every shape
-  return JSON.parse(stdout) as any
+  return JSON.parse(stdout)
 }
 const me = async (token: string) => (await app.call('GET', '/users/me', { token })).status
 

@@ -93,6 +93,16 @@ test('the tokens of a dropped signing key are refused at once on every node, als
   expect(await audited()).toContain('key.drop by operator')
 })
 
+test('a node that has lost the channel refuses the tokens of a dropped key within a second, too', async () => {
+  const person = await here.as.user()
+  expect(await me(there, person.token)).toBe('in')
+  const admin = postgres(here.database.urls.superuser, { max: 1 })
+  await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query ilike 'listen%'`
+  await admin.end()
+  await dropKey(operator(), kidOf(person.token))
+  for (const node of [here, there]) await expect.poll(() => me(node, person.token), { timeout: 1_000, interval: 10 }).toBe('access_token_invalid')
+})
+
 test('what was sealed stays open through a rotation of the column key; the job seals it again, and only then the old key can be dropped', async () => {
   const person = await here.as.user()
   const old = here.deps.keys.current().id
