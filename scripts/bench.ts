@@ -1,11 +1,12 @@
 /**
  * `npm run bench [-- name…]`: figures of this machine, compared within one run and never asserted. Names: start-up, search,
- * signed-in, streaming; all of them without a name. Everything runs in data folders of its own, which go afterwards.
+ * signed-in, refresh, streaming; all of them without a name. Everything runs in data folders of its own, which go afterwards.
  */
 import type { BenchInstance } from './bench/accounts.ts'
 import { table, type Figure } from './bench/figures.ts'
 import { closeConnections } from './bench/load.ts'
 import { machine } from './bench/machine.ts'
+import { benchRefresh } from './bench/refresh.ts'
 import { benchSearch } from './bench/search.ts'
 import { benchSignedIn } from './bench/signed-in.ts'
 import { benchStartUp } from './bench/start-up.ts'
@@ -18,6 +19,7 @@ const benches: Record<string, (report: Report) => Promise<Figure[]>> = {
   'start-up': benchStartUp,
   search: withInstance(benchSearch),
   'signed-in': withInstance(benchSignedIn),
+  refresh: withInstance(benchRefresh),
   streaming: withInstance(benchStreaming),
 }
 

@@ -36,7 +36,7 @@ describe('cookies (control B4)', () => {
 
   test('behind HTTPS they are __Host- and Secure', async () => {
     const home = await mkdtemp(join(tmpdir(), 'console-'))
-    await writeFile(join(home, 'operator.key'), randomBytes(32).toString('hex'))
+    await writeFile(join(home, 'operator.key'), randomBytes(32).toString('hex'), { mode: 0o600 })
     {
       await using online = await startTestApp({ dataDir: home, settings: { KEYS_DIR: home, PUBLIC_URL: 'https://tv.example.org', TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_FACTOR: '100' } })
       const password = 'a long enough passphrase 41'
