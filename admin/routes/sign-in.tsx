@@ -16,31 +16,34 @@ export const meta: MetaFunction = () => [{ title: 'Sign in · torrent-streamer' 
 export function loader({ context, request }: LoaderFunctionArgs) {
   const { searchParams } = new URL(request.url)
   const next = returnTo(searchParams.get('next'))
-  if (context.actor) throw redirect(next)
+  // a form that was sent is answered first: someone may sign in anew
+  if (context.actor && context.form.size === 0) throw redirect(next)
   return { next, signedOut: searchParams.has('signed-out'), asked: searchParams.has('next') }
 }
 
 export async function action({ context }: ActionFunctionArgs) {
   const { form, session, attempt } = context
+  const next = returnTo(form.get('next'))
   const challengeId = form.get('challengeId')
   if (challengeId !== null) {
     const code = form.get('code') ?? ''
     const method = /^\d{3} ?\d{3}$/.test(code) ? 'totp' : 'recovery_code'
     const verified = await attempt(() => session.verify({ challengeId, method, code }))
-    if (verified.ok) return redirect(returnTo(form.get('next')))
-    return data({ problem: verified.problem, email: '', challengeId: verified.problem.code === 'challenge_ended' ? null : challengeId }, verified.problem.status)
+    if (verified.ok) return redirect(next)
+    const ended = verified.problem.code === 'challenge_ended'
+    return data({ problem: verified.problem, email: '', next, challengeId: ended ? null : challengeId }, verified.problem.status)
   }
   const email = form.get('email') ?? ''
   const outcome = await attempt(() => session.signIn({ email, password: form.get('password') ?? '' }))
-  if (!outcome.ok) return data({ problem: outcome.problem, email, challengeId: null }, outcome.problem.status)
-  if (outcome.value) return data({ problem: null, email, challengeId: outcome.value.challengeId })
-  return redirect(returnTo(form.get('next')))
+  if (!outcome.ok) return data({ problem: outcome.problem, email, next, challengeId: null }, outcome.problem.status)
+  if (outcome.value) return data({ problem: null, email, next, challengeId: outcome.value.challengeId })
+  return redirect(next)
 }
 
 export default function SignIn() {
   const { next, signedOut, asked } = useLoaderData<typeof loader>()
   const answer = useActionData<typeof action>()
-  if (answer?.challengeId) return <SecondFactor challengeId={answer.challengeId} next={next} problem={answer.problem} />
+  if (answer?.challengeId) return <SecondFactor challengeId={answer.challengeId} next={answer.next} problem={answer.problem} />
   const refused = answer?.problem ? { problem: answer.problem, email: answer.email } : undefined
   return (
     <Entrance title="Sign in to the console" lead={asked && !refused ? 'Sign in to go on.' : 'For moderators and admins.'}>
