@@ -31,6 +31,8 @@ test('with an empty environment everything has its default', () => {
     logLevel: 'info',
     torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000 },
     rateLimitFactor: 1,
+    androidApps: [],
+    iosApps: [],
     cataloguePublic: false,
   })
   expect(Object.values(secrets)).toEqual([null, null, null, null])
@@ -66,6 +68,8 @@ test('what is set is used', () => {
     logLevel: 'warn',
     torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, timeoutMs: 5_000 },
     rateLimitFactor: 10,
+    androidApps: [],
+    iosApps: [],
     cataloguePublic: true,
   })
   expect(secrets).toEqual({ databaseUrl: 'postgres://a@db/x', databaseOwnerUrl: 'postgresql://o@db/x', databaseMaintenanceUrl: 'postgres://m@db/x', smtpUrl: 'smtps://mail.example.org' })

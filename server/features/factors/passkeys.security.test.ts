@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { addPasskey, createAuthenticator, type Authenticator, type Says } from '../../test/authenticator.ts'
+import { addPasskey, createAuthenticator, type Authenticator, type Cbor, type Says } from '../../test/authenticator.ts'
 
 const fingerprint = Array.from({ length: 32 }, (_, i) => i.toString(16).padStart(2, '0').toUpperCase()).join(':')
 const androidOrigin = `android:apk-key-hash:${Buffer.from(fingerprint.replaceAll(':', ''), 'hex').toString('base64url')}`
@@ -156,8 +156,8 @@ describe('adding a passkey', () => {
     ['no user verification', { userVerified: false }],
     ['nobody present', { userPresent: false }],
     ['what was signed to sign in', { type: 'webauthn.get' }],
-    ['a maker’s certificate, which could name addresses to ask', { attestation: { fmt: 'packed', attStmt: new Map([['alg', -7], ['sig', Buffer.alloc(70)], ['x5c', [Buffer.alloc(500)]]]) } }],
-    ['an attestation of another format', { attestation: { fmt: 'android-safetynet', attStmt: new Map([['ver', '1'], ['response', Buffer.from('x')]]) } }],
+    ['a maker’s certificate, which could name addresses to ask', { attestation: { fmt: 'packed', attStmt: new Map<Cbor, Cbor>([['alg', -7], ['sig', Buffer.alloc(70)], ['x5c', [Buffer.alloc(500)]]]) } }],
+    ['an attestation of another format', { attestation: { fmt: 'android-safetynet', attStmt: new Map<Cbor, Cbor>([['ver', '1'], ['response', Buffer.from('x')]]) } }],
   ]
   test.each(refusals)('is refused for %s, and nothing is changed', async (_what, says) => {
     const { token } = await app.as.user()

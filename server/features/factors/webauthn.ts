@@ -51,7 +51,7 @@ export async function requestOptions(site: Site, { challenge, known }: Pick<Enro
 }
 
 type Transports = NonNullable<NonNullable<Parameters<typeof generateAuthenticationOptions>[0]['allowCredentials']>[number]['transports']>
-const asDescriptor = ({ credentialId, transports }: Pick<StoredPasskey, 'credentialId' | 'transports'>) => ({ id: toBase64url(credentialId), transports: transports as Transports })
+const asDescriptor = ({ credentialId, transports }: Pick<StoredPasskey, 'credentialId' | 'transports'>) => ({ id: toBase64url(credentialId), transports: transports })
 
 export type NewCredential = StoredPasskey & { backedUp: boolean }
 
