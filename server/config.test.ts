@@ -36,6 +36,8 @@ test('with an empty environment everything has its default', () => {
     torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000 },
     rateLimitFactor: 1,
     signUpPolicy: 'verified',
+    androidApps: [],
+    iosApps: [],
     cataloguePublic: false,
   })
   expect(Object.values(secrets)).toEqual([null, null, null, null])
@@ -76,6 +78,8 @@ test('what is set is used', () => {
     torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, timeoutMs: 5_000 },
     rateLimitFactor: 10,
     signUpPolicy: 'invite',
+    androidApps: [],
+    iosApps: [],
     cataloguePublic: true,
   })
   expect(secrets).toEqual({ databaseUrl: 'postgres://a@db/x', databaseOwnerUrl: 'postgresql://o@db/x', databaseMaintenanceUrl: 'postgres://m@db/x', smtpUrl: 'smtps://mail.example.org' })

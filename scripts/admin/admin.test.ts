@@ -144,6 +144,24 @@ describe('invite', () => {
   })
 })
 
+describe('reset-mfa', () => {
+  test('lets the last admin who lost a phone enrol anew: factors and sessions end, by the operator', async () => {
+    const person = await app.as.admin()
+    expect(await adminJson(['reset-mfa', '--email', person.email])).toEqual({ userId: person.userId, email: 'a…@example.org', endedSessions: 1 })
+    await expect.poll(async () => (await app.call('GET', '/users/me', { token: person.token })).body.code, { timeout: 5_000 }).toBe('session_ended')
+    const again = await signIn(person.email, person.password)
+    expect(again.body).toMatchObject({ status: 'signed_in', mfa: null })
+    expect((await app.call('GET', '/admin/torrents', { token: again.body.tokens.accessToken })).body.code).toBe('mfa_enrolment_required')
+    expect((await auditOf('user.reset_factors')).at(-1)).toMatchObject({ actor_kind: 'operator', target_kind: 'user' })
+  })
+
+  test('says so when nobody has the address, and changes nothing', async () => {
+    const before = await counts()
+    expect(await admin(['reset-mfa', '--email', 'nobody@example.org'])).toMatchObject({ code: 1, stdout: '', stderr: 'There is no such account.\n' })
+    expect(await counts()).toEqual(before)
+  })
+})
+
 describe('create-api-key', () => {
   test('shows a key once that the API takes, and keeps only its hash', async () => {
     const made = await adminJson(['create-api-key', '--name', 'harvester', '--scope', 'ingest:write', '--expires', '30', '--trusted'])

@@ -91,6 +91,20 @@ export const verbs: Record<string, Verb> = {
     },
   },
 
+  'reset-mfa': {
+    usage: '--email <address>',
+    about: "Takes every second factor from a person who lost theirs, and ends the person's sessions. Staff add a new one at their next sign-in.",
+    options: { email: text },
+    prepare({ values }) {
+      const email = read(Email, 'email', values)
+      return async (ctx) => {
+        const [{ resetFactorsByEmail }, { maskEmail }] = await Promise.all([import('../../server/features/factors/reset.ts'), import('../../server/features/users/users.ts')])
+        const { userId, endedSessions } = await resetFactorsByEmail(ctx, { email })
+        return { json: { userId, email: maskEmail(email), endedSessions }, text: `${maskEmail(email)} (${userId}) has no second factor now; sessions ended: ${endedSessions}.` }
+      }
+    },
+  },
+
   'create-api-key': {
     usage: `--name <name> --scope <${scopes.join('|')}> --expires <days or date> [--trusted]`,
     about: 'Makes a key for a machine and shows it once. Titles that come with a trusted key need no approval.',
