@@ -21,11 +21,13 @@ export type Known = { id: string; role: Role; deviceId: string | null }
 export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z.infer<typeof SignIn>, 'email' | 'password' | 'device'>): Promise<Known> {
   const address = normaliseEmail(email)
   const deviceId = device?.token ? await findDevice(ctx, { email, token: device.token }) : null
-  const guess = await takeGuess(ctx, deviceId ? { pace: 'device', of: deviceId } : { pace: 'account', of: address })
-  const [user] = await ctx.db
-    .select({ id: users.id, role: users.role, passwordHash: users.passwordHash, bannedAt: users.bannedAt })
-    .from(users)
-    .where(eq(users.emailLookup, lookupOf(ctx, address)))
+  const [guess, [user]] = await Promise.all([
+    takeGuess(ctx, deviceId ? { pace: 'device', of: deviceId } : { pace: 'account', of: address }),
+    ctx.db
+      .select({ id: users.id, role: users.role, passwordHash: users.passwordHash, bannedAt: users.bannedAt })
+      .from(users)
+      .where(eq(users.emailLookup, lookupOf(ctx, address))),
+  ])
   if (!(await compare(ctx, guess, user?.passwordHash ?? null, password)) || !user?.passwordHash) {
     await ctx.db.transaction(async (tx) => {
       await guess.wrong(tx)

@@ -13,9 +13,13 @@ export async function signIn(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<z
   const user = await authenticate(ctx, input)
   return ctx.db.transaction(async (tx) => {
     const session = await openSession(ctx, tx, { userId: user.id, kind: 'app', methods: ['password'], device: { ...input.device, id: user.deviceId } })
-    await ctx.audit(tx, { action: 'session.start', target: { kind: 'session', id: session.publicId }, details: { kind: 'app' } })
-    const tokens = await issueTokens(ctx, tx, { role: user.role, session })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, user.id), tokens, deviceToken: session.deviceToken }
+    // on one connection: sent together, answered in this order
+    const [tokens, account] = await Promise.all([
+      issueTokens(ctx, tx, { role: user.role, session }),
+      userById(ctx, tx, user.id),
+      ctx.audit(tx, { action: 'session.start', target: { kind: 'session', id: session.publicId }, details: { kind: 'app' } }),
+    ])
+    return { status: 'signed_in' as const, user: account, tokens, deviceToken: session.deviceToken }
   })
 }
 
