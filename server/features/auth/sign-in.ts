@@ -3,7 +3,7 @@ import type { Authed, Ctx } from '../../kit/context.ts'
 import { PermissionDenied } from '../../kit/errors.ts'
 import { isStaff } from '../../kit/permissions.ts'
 import { userById } from '../users/users.ts'
-import { authenticate } from './authenticate.ts'
+import { authenticate, demandUnchanged } from './authenticate.ts'
 import type { Session, SignIn } from './contract.ts'
 import { endSession, openSession, type NewSession } from './sessions.ts'
 import { issueTokens } from './tokens.ts'
@@ -12,6 +12,7 @@ import { issueTokens } from './tokens.ts'
 export async function signIn(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<z.infer<typeof Session>> {
   const user = await authenticate(ctx, input)
   return ctx.db.transaction(async (tx) => {
+    await demandUnchanged(tx, user)
     const session = await openSession(ctx, tx, { userId: user.id, kind: 'app', methods: ['password'], device: { ...input.device, id: user.deviceId } })
     // on one connection: sent together, answered in this order
     const [tokens, account] = await Promise.all([
@@ -28,6 +29,7 @@ export async function signInToConsole(ctx: Ctx, input: z.infer<typeof SignIn>): 
   const user = await authenticate(ctx, input)
   if (!isStaff(user.role)) throw new PermissionDenied('permission_denied', 'This account has no access to the console.')
   return ctx.db.transaction(async (tx) => {
+    await demandUnchanged(tx, user)
     const session = await openSession(ctx, tx, { userId: user.id, kind: 'console', methods: ['password'], device: { ...input.device, id: user.deviceId } })
     await ctx.audit(tx, { action: 'session.start', target: { kind: 'session', id: session.publicId }, details: { kind: 'console' } })
     return session
