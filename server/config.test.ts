@@ -30,6 +30,8 @@ test('with an empty environment everything has its default', () => {
     mailFrom: 'torrent-streamer <no-reply@localhost>',
     logLevel: 'info',
     torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000 },
+    passwordStrict: false,
+    breachedPasswordsFile: null,
     rateLimitFactor: 1,
     cataloguePublic: false,
   })
@@ -50,7 +52,7 @@ test('what is set is used', () => {
     HOST: '::', PORT: '8443', PUBLIC_URL: 'https://TV.example.org:443/', DATA_DIR: '/srv/tv', KEYS_DIR: '/etc/tv', DATABASE_URL: 'postgres://a@db/x',
     DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
     TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
-    LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', CATALOGUE_PUBLIC: 'on',
+    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', CATALOGUE_PUBLIC: 'on',
   })
   expect(config).toEqual({
     production: true,
@@ -65,6 +67,8 @@ test('what is set is used', () => {
     mailFrom: 'tv@example.org',
     logLevel: 'warn',
     torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, timeoutMs: 5_000 },
+    passwordStrict: true,
+    breachedPasswordsFile: '/srv/hibp.txt',
     rateLimitFactor: 10,
     cataloguePublic: true,
   })

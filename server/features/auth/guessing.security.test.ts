@@ -239,9 +239,10 @@ describe('hashing cannot exhaust the machine (control A6)', () => {
     }
     const answers = await done
     expect(health.length).toBeGreaterThan(5)
-    // bounds for a machine that is busy with other things as well: a hash on the event loop would pass both
-    expect(health.sort((a, b) => a - b)[Math.floor(health.length / 2)]).toBeLessThan(500)
-    expect(health.at(-1)).toBeLessThan(5_000)
+    // the clients are in this process too, and their burst comes first: a hash on the event loop would delay every answer
+    const sorted = health.sort((a, b) => a - b)
+    expect(sorted[Math.floor(health.length * 0.5)]).toBeLessThan(500)
+    expect(sorted[Math.floor(health.length * 0.9)]).toBeLessThan(2_000)
     const of = (status: number) => answers.filter((answer) => answer.status === status)
     expect(of(401).length).toBeGreaterThan(0)
     expect(of(503).length).toBeGreaterThan(0)
@@ -252,7 +253,7 @@ describe('hashing cannot exhaust the machine (control A6)', () => {
   test.each([
     ['a megabyte', 1_000_000, 413, 'too_large'],
     ['a hundred thousand characters', 100_000, 422, 'validation_failed'],
-    ['one character more than is allowed', 257, 422, 'validation_failed'],
+    ['one character more than is allowed', 129, 422, 'validation_failed'],
   ])('a password of %s is refused before any hash', async (_what, length, status, code) => {
     const { email } = await app.as.user()
     looks = 0
