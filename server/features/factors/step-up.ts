@@ -4,7 +4,7 @@ import { authChallenges, users } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
 import { Conflict, Invalid, Unauthenticated } from '../../kit/errors.ts'
 import { waysToStepUp } from '../../kit/proofs.ts'
-import { noteProof, signAccessToken } from '../auth/auth.ts'
+import { matchesOwnPassword, noteProof, signAccessToken } from '../auth/auth.ts'
 import type { Session } from '../auth/contract.ts'
 import { userById } from '../users/users.ts'
 import { answerChallenge, newChallenge } from './challenges.ts'
@@ -35,7 +35,7 @@ export function finishStepUp(ctx: Authed, { challengeId, ...given }: z.infer<typ
   const { password, factor } = read(given)
   const purpose = { kind: 'step_up' as const, where: and(eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId)) }
   return answerChallenge(ctx, challengeId, purpose, {
-    check: async () => password === undefined || ctx.passwords.matches(await passwordHashOf(ctx), password),
+    check: async () => password === undefined || matchesOwnPassword(ctx, { userId, passwordHash: await passwordHashOf(ctx) }, password),
     async prove(tx, { webauthnChallenge }) {
       const ways = await waysToStepUp(tx, userId)
       if (factor ? !(await proveFactor(ctx, tx, { userId, webauthnChallenge }, factor)) : !ways.includes('password')) return null
