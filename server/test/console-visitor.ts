@@ -50,7 +50,7 @@ export function visitConsole(baseUrl: string, always: Headers = {}): ConsoleVisi
       await get('/sign-in')
       let answer = await post('/sign-in', { email, password })
       const challengeId = /name="challengeId" value="([^"]*)"/.exec(answer.text)?.[1]
-      if (challengeId && secondFactor) answer = await post('/sign-in', { challengeId, code: (await secondFactor()).code })
+      if (challengeId && secondFactor) answer = await post('/sign-in/second-factor', { challengeId, methods: 'totp recovery_code', ...(await secondFactor()) })
       if (answer.status === 302) await get('/')
       return answer
     },
