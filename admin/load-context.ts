@@ -23,8 +23,8 @@ declare module '@remix-run/server-runtime' {
   /** What the server hands to every loader and action (server/http/console-context.ts). */
   interface AppLoadContext {
     api: Api
-    /** `lacksFactor`: of staff who have to add a second factor before anything else. */
-    actor: { userId: string; role: z.infer<typeof Role>; lacksFactor: boolean } | null
+    /** `lacksFactor`: of staff who have to add a second factor before anything else. `fresh`: proved who they are within minutes. */
+    actor: { userId: string; role: z.infer<typeof Role>; lacksFactor: boolean; fresh: boolean } | null
     /** Goes into the hidden field `csrf` of every form. */
     csrfToken: string
     cspNonce: string
@@ -43,6 +43,8 @@ declare module '@remix-run/server-runtime' {
       /** challengeId and assertion. */
       finishPasskey(proof: Record<string, string>): Promise<void>
       signOut(): Promise<void>
+      /** Drops the cookie of a session that has ended otherwise. */
+      forget(): void
     }
     /** The form that was sent; empty for other requests. */
     form: URLSearchParams

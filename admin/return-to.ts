@@ -1,10 +1,12 @@
-/** Pages of the console that sign-in may lead back to. */
-const known = /^\/(?:titles(?:\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?)?(?:\?[\w=&.~%-]{0,300})?$/
+/** Pages of the console that sign-in, enrolment and step-up may lead back to. */
+const pages = [/^\/$/, /^\/titles(?:\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/, /^\/account(?:\/(?:email|password|sessions|data|security(?:\/(?:authenticator|passkey|recovery-codes))?))?$/]
+const queries = /^[\w=&.~%-]{0,300}$/
 
 /**
  * Where to go after sign-in: a page of this console, or the queue for anything else (control B5). The list is of what is
  * allowed, so that no spelling of another site's address has to be thought of.
  */
 export function returnTo(asked: string | null): string {
-  return asked !== null && known.test(asked) ? asked : '/'
+  const [path = '', query = ''] = asked?.split(/\?(.*)/s) ?? []
+  return asked !== null && queries.test(query) && pages.some((page) => page.test(path)) ? asked : '/'
 }

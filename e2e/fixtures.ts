@@ -6,44 +6,59 @@ import { fileURLToPath } from 'node:url'
 import { expect, test as base, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from '@playwright/test'
 import { z } from 'zod'
 import { runAdmin } from '../scripts/demo/admin-command.ts'
+import { enrolAuthenticator, signIn as signInByApi, type Authenticator } from '../scripts/demo/authenticator.ts'
+import { codeFor } from '../scripts/demo/outbox.ts'
 import { startOwnInstance } from '../scripts/demo/own-instance.ts'
 import { PublicApi } from '../scripts/demo/public-api.ts'
 import { startSwarm, type Swarm } from '../server/test/swarm.ts'
 import { makeTorrent } from '../server/test/torrents.ts'
 
-export type Person = { email: string; password: string }
+export type Person = { email: string; password: string; authenticator: Authenticator }
 
 export type Instance = {
   url: string
   setupLink: string | undefined
   api: PublicApi
+  /** With an authenticator app, set up through the API. */
   makeModerator(): Promise<Person>
+  /** As the operator's command makes one: a password, and nothing else yet. */
+  makeUnenrolled(): Promise<Omit<Person, 'authenticator'>>
+  /** The newest code mailed to that address, from the outbox. */
+  mailedCode(email: string): Promise<string>
   /** Offers a title whose files are known, by API key. */
   offer(title: string, more?: { torrentFile?: Uint8Array; description?: string; files?: string[] }): Promise<void>
 }
 
 /** `slow` things are made once a worker. */
-type PerWorker = { instance: Instance; moderator: Person; clip: Swarm }
+type PerWorker = { instance: Instance; clip: Swarm }
+/** One for each journey: a code of an authenticator app is good once, and comes every half minute. */
+type PerJourney = { moderator: Person }
 
 export const clipFile = fileURLToPath(new URL('../scripts/demo/clip.mp4', import.meta.url))
 
 /** An instance with its own data folder and port, for as long as `use` takes. */
 export async function withInstance(use: (instance: Instance) => Promise<void>): Promise<void> {
   await using started = await startOwnInstance({ name: 'e2e', settings: { RATE_LIMIT_FACTOR: '1000' }, report: () => {} })
-  const { env, instance: { baseUrl: url, setupLink } } = started
+  const { env, instance: { baseUrl: url, setupLink, dataDir } } = started
   const api = new PublicApi(url)
   const admin = { ...env, PORT: new URL(url).port }
   let people = 0
   let apiKey: Promise<{ key: string }> | null = null
+  const makeUnenrolled = async () => {
+    const email = `moderator${(people += 1)}@example.org`
+    const { password } = await runAdmin(['create-user', '--email', email, '--role', 'moderator'], { env: admin, answer: z.object({ password: z.string() }) })
+    return { email, password }
+  }
   await use({
     url,
     setupLink,
     api,
+    makeUnenrolled,
     async makeModerator() {
-      const email = `moderator${(people += 1)}@example.org`
-      const { password } = await runAdmin(['create-user', '--email', email, '--role', 'moderator'], { env: admin, answer: z.object({ password: z.string() }) })
-      return { email, password }
+      const person = await makeUnenrolled()
+      return { ...person, authenticator: await enrolAuthenticator(api, await signInByApi(api, person)) }
     },
+    mailedCode: (email) => codeFor(dataDir, email),
     async offer(title, { torrentFile, description, files = ['Feature.mp4'] } = {}) {
       apiKey ??= runAdmin(['create-api-key', '--name', 'journeys', '--scope', 'ingest:write', '--expires', '1'], { env: admin, answer: z.object({ key: z.string() }) })
       const torrent = torrentFile ? Buffer.from(torrentFile).toString('base64') : makeTorrent({ files: files.map((path) => ({ path, sizeBytes: 734_003_200 })) }).base64
@@ -54,9 +69,9 @@ export async function withInstance(use: (instance: Instance) => Promise<void>): 
   })
 }
 
-export const test = base.extend<object, PerWorker>({
+export const test = base.extend<PerJourney, PerWorker>({
   instance: [({ browserName: _ }, use) => withInstance(use), { scope: 'worker', timeout: 120_000 }],
-  moderator: [async ({ instance }, use) => use(await instance.makeModerator()), { scope: 'worker' }],
+  moderator: async ({ instance }, use) => use(await instance.makeModerator()),
   clip: [
     async ({ browserName: _ }, use) => {
       await using swarm = await startSwarm({ name: 'A clip', files: [{ path: 'Clip.mp4', from: clipFile }, { path: 'Read me.txt', sizeBytes: 2_000 }] })
@@ -100,11 +115,26 @@ async function watch(context: BrowserContext): Promise<string[]> {
   return faults
 }
 
-export async function signIn(page: Page, { email, password }: Person): Promise<void> {
-  await page.goto('/sign-in')
+export async function givePassword(page: Page, { email, password }: Pick<Person, 'email' | 'password'>): Promise<void> {
   await page.getByLabel('E-mail').fill(email)
   await page.getByLabel('Password').fill(password)
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+}
+
+export async function giveCode(page: Page, code: string): Promise<void> {
+  await page.getByLabel('Code', { exact: true }).fill(code)
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+}
+
+/** On the sign-in page, to its end. */
+export async function passSignIn(page: Page, person: Person): Promise<void> {
+  await givePassword(page, person)
+  await giveCode(page, await person.authenticator.code())
+}
+
+export async function signIn(page: Page, person: Person): Promise<void> {
+  await page.goto('/sign-in')
+  await passSignIn(page, person)
   await expect(page.getByRole('heading', { level: 1, name: 'Queue' })).toBeVisible()
 }
 

@@ -30,7 +30,7 @@ for (const { name, ...view } of views) {
       await look('sign-in')
       await page.getByLabel('E-mail').fill(moderator.email)
       await page.getByLabel('Password').fill('wrong')
-      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
       await expect(page.getByRole('alert')).toBeVisible()
       await look('sign-in refused')
       await page.goto('/set-up/nothing')

@@ -1,8 +1,8 @@
 /** What moderators do all day: watch what was offered, and decide. */
 import { z } from 'zod'
-import { expect, lineOf, signIn, test, withBrowser } from './fixtures.ts'
+import { signIn as signInByApi } from '../scripts/demo/authenticator.ts'
+import { expect, lineOf, passSignIn, signIn, test, withBrowser } from './fixtures.ts'
 
-const Tokens = z.object({ tokens: z.object({ accessToken: z.string() }) })
 const Found = z.object({ items: z.array(z.object({ title: z.string() })) })
 
 test('a title that a machine offered is watched, with seeking, and approved', async ({ page, instance, moderator, clip }, info) => {
@@ -46,8 +46,8 @@ test('a title that a machine offered is watched, with seeking, and approved', as
   // what was being watched goes on
   expect(await video.evaluate((element: HTMLVideoElement) => element.currentTime)).toBeCloseTo(at, 1)
 
-  const { tokens } = await instance.api.call('POST', '/auth/sign-in', { body: moderator, answer: Tokens })
-  const { items } = await instance.api.call('GET', '/torrents/search?q=clip', { token: tokens.accessToken, answer: Found })
+  const token = await signInByApi(instance.api, moderator)
+  const { items } = await instance.api.call('GET', '/torrents/search?q=clip', { token, answer: Found })
   expect(items.map(({ title }) => title)).toContain('The clip')
 })
 
@@ -140,9 +140,7 @@ test('who was signed out elsewhere is asked to sign in, and comes back', async (
   await expect(elsewhere.getByText('You are signed out.')).toBeVisible()
   await page.reload()
   await expect(page.getByText('Sign in to go on.')).toBeVisible()
-  await page.getByLabel('E-mail').fill(moderator.email)
-  await page.getByLabel('Password').fill(moderator.password)
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await passSignIn(page, moderator)
   await expect(page).toHaveURL(address)
   await page.getByLabel('Reject Looked at later').click()
   await page.getByLabel('Reason').selectOption('other')

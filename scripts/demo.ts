@@ -12,6 +12,7 @@ import { AdminTorrent, AdminTorrentPage } from '../server/features/moderation/co
 import { PlaybackLink } from '../server/features/playback/contract.ts'
 import { startSwarm } from '../server/test/swarm.ts'
 import { runAdmin } from './demo/admin-command.ts'
+import { enrolAuthenticator, signIn } from './demo/authenticator.ts'
 import { createJourney, demand, JourneyFault } from './demo/journey.ts'
 import { codeFor } from './demo/outbox.ts'
 import { startOwnInstance } from './demo/own-instance.ts'
@@ -70,7 +71,9 @@ async function journey(): Promise<void> {
   const moderatorPassword = password()
   await make('the operator makes a moderator', () =>
     runAdmin(['create-user', '--email', 'moderator@example.org', '--role', 'moderator', '--password-stdin'], { env, input: moderatorPassword, answer: z.object({ userId: z.string() }) }))
-  const moderator = await step('the moderator signs in', () => signIn(api, 'moderator@example.org', moderatorPassword))
+  const staff = { email: 'moderator@example.org', password: moderatorPassword }
+  const authenticator = await step('the moderator sets up an authenticator app, before which they may do nothing else', async () => enrolAuthenticator(api, await signIn(api, staff)))
+  const moderator = await step('and signs in with a code of it', () => signIn(api, { ...staff, authenticator }))
   const pending = await step('the names of the files in the clip come from the swarm', () =>
     until('The verified file lists', 20, async () => {
       const { items } = await api.call('GET', '/admin/torrents?state=pending', { token: moderator, answer: AdminTorrentPage })
@@ -83,7 +86,7 @@ async function journey(): Promise<void> {
     const code = await codeFor(instance.dataDir, email)
     await api.call('POST', '/auth/verify-email', { body: { flowId: flow.flowId, code }, answer: Session })
   })
-  const viewer = await step('the viewer signs in', () => signIn(api, email, viewerPassword))
+  const viewer = await step('the viewer signs in', () => signIn(api, { email, password: viewerPassword }))
   const search = () => api.call('GET', '/torrents/search?q=lighthouse', { token: viewer, answer: TorrentPage })
   await step('and finds nothing, because nothing is approved', async () => demand((await search()).items.length === 0, 'a pending title was found'))
   await step('the moderator approves both', async () => {
@@ -134,12 +137,6 @@ async function journey(): Promise<void> {
   })
   await make('everything is stopped and removed', () => made.disposeAsync())
   console.log(`\nAll of it works: ${walk.seconds.toFixed(1)} s.`)
-}
-
-async function signIn(api: PublicApi, address: string, secret: string): Promise<string> {
-  const { tokens } = await api.call('POST', '/auth/sign-in', { body: { email: address, password: secret }, answer: Session })
-  demand(tokens, 'the sign-in gave no tokens')
-  return tokens.accessToken
 }
 
 function percent(part: number): string {

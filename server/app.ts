@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { createLiveStreams } from './features/playback/live-streams.ts'
+import { repeatErasures } from './features/users/erasure.ts'
 import { jsonBodies } from './http/bodies.ts'
 import { createActorReader } from './http/context.ts'
 import { mountConsole } from './http/console.ts'
@@ -8,6 +9,7 @@ import { mountDocuments } from './http/documents.ts'
 import { refuseBadHttp, refuseBadPath } from './http/early-refusals.ts'
 import { corsGate, hostGate, httpsGate } from './http/gates.ts'
 import { securityHeaders } from './http/headers.ts'
+import { mountExports } from './http/exports.ts'
 import { mountHealth } from './http/health.ts'
 import { wrongMethods } from './http/methods.ts'
 import { problemDocuments } from './http/problems.ts'
@@ -33,6 +35,8 @@ const edges = {
 
 /** The HTTP side of the system. What a request passes, from top to bottom. */
 export async function buildApp(deps: Deps): Promise<FastifyInstance> {
+  // before anything is answered: the database may have been restored from a backup that knows people who are gone
+  await repeatErasures(deps)
   const { tls, trustedProxies } = deps.config
   const server = { maxHeaderSize: edges.maxHeaderSize, headersTimeout: edges.headersTimeout }
   const app = Fastify({
@@ -70,6 +74,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   mountDocuments(app, deps)
   mountRest(app, deps, readActor)
   mountStream(app, deps, streams)
+  mountExports(app, deps)
   await app.register(async (scope) => mountTrpc(scope, deps, readActor))
   await app.register((scope) => mountConsole(scope, deps))
   methods.finish()

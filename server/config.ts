@@ -72,6 +72,11 @@ export const settings = {
     about: 'Mail server. Without it, mails are written to DATA_DIR/outbox as .eml files.',
   },
   MAIL_FROM: { schema: z.string().min(3).default('torrent-streamer <no-reply@localhost>'), default: 'torrent-streamer <no-reply@localhost>', about: 'Sender of mails.' },
+  APP_SESSION_IDLE_DAYS: { schema: integer(1, 365).default(30), default: '30', about: 'Days without use after which an app has to sign in again.' },
+  APP_SESSION_DAYS: { schema: integer(1, 730).default(180), default: '180', about: 'Days after which an app has to sign in again, however much it was used.' },
+  STAFF_SESSION_IDLE_MINUTES: { schema: integer(1, 1_440).default(30), default: '30', about: 'Minutes without use after which the console asks to sign in again.' },
+  STAFF_SESSION_HOURS: { schema: integer(1, 168).default(12), default: '12', about: 'Hours after which the console asks to sign in again, however much it was used.' },
+  ERASURE_GRACE_DAYS: { schema: integer(0, 90).default(14), default: '14', about: 'Days between the wish to delete an account and its erasure; signing in meanwhile keeps it.' },
   LOG_LEVEL: { schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), default: 'info', about: 'Least severity that is logged.' },
   TORRENT_PORT: { schema: integer(0, 65535).default(0), default: '0', about: 'Port on which other peers reach the engine; 0 takes a free one.' },
   TORRENT_HOST: { schema: z.string().refine((v) => isIP(v) > 0, 'must be an IP address').default('127.0.0.1'), default: '127.0.0.1', about: 'Address the engine listens on. 0.0.0.0 lets peers connect to it.' },
@@ -94,6 +99,8 @@ export const settings = {
   IOS_APPS: { schema: listOf(isIosApp, 'team and bundle id such as ABCDE12345.org.example.app').default([]), default: 'none', about: 'iOS apps that may use passkeys of this site, by comma: team id, full stop, bundle id. Served in /.well-known/apple-app-site-association.' },
   CATALOGUE_PUBLIC: { schema: onOff.default(false), default: 'off', about: 'Lets anyone browse the catalogue without signing in. Playback always needs an account.' },
 } as const satisfies Record<string, { schema: z.ZodType; default: string; about: string; secret?: true }>
+
+const dayMs = 86_400_000
 
 type Values = { [K in keyof typeof settings]: z.output<(typeof settings)[K]['schema']> }
 
@@ -130,6 +137,12 @@ export function readConfig(env: Record<string, string | undefined>) {
       trustedProxies: v.TRUSTED_PROXIES,
       corsOrigins: v.CORS_ORIGINS,
       mailFrom: v.MAIL_FROM,
+      /** Idle and absolute lives of sessions (control A4). */
+      sessions: {
+        app: { idleMs: v.APP_SESSION_IDLE_DAYS * dayMs, absoluteMs: v.APP_SESSION_DAYS * dayMs },
+        console: { idleMs: v.STAFF_SESSION_IDLE_MINUTES * 60_000, absoluteMs: v.STAFF_SESSION_HOURS * 3_600_000 },
+      },
+      erasureGraceMs: v.ERASURE_GRACE_DAYS * dayMs,
       logLevel: v.LOG_LEVEL,
       torrent: { host: v.TORRENT_HOST, port: v.TORRENT_PORT, allowPrivate: v.ALLOW_PRIVATE_PEERS, cacheBytes: v.CACHE_BYTES, timeoutMs: v.SWARM_TIMEOUT_SECONDS * 1000 },
       passwordStrict: v.PASSWORD_STRICT,
@@ -153,6 +166,8 @@ export function readConfig(env: Record<string, string | undefined>) {
 function faultsTogether(v: Partial<Values>): string[] {
   const faults: string[] = []
   if (Boolean(v.TLS_CERT_FILE) !== Boolean(v.TLS_KEY_FILE)) faults.push('TLS_CERT_FILE and TLS_KEY_FILE go together: give both or neither')
+  if (v.APP_SESSION_IDLE_DAYS && v.APP_SESSION_DAYS && v.APP_SESSION_IDLE_DAYS > v.APP_SESSION_DAYS) faults.push('APP_SESSION_IDLE_DAYS must not be more than APP_SESSION_DAYS')
+  if (v.STAFF_SESSION_IDLE_MINUTES && v.STAFF_SESSION_HOURS && v.STAFF_SESSION_IDLE_MINUTES > v.STAFF_SESSION_HOURS * 60) faults.push('STAFF_SESSION_IDLE_MINUTES must not be more than STAFF_SESSION_HOURS')
   if (v.PUBLIC_URL === undefined || !isProduction(v.PUBLIC_URL)) {
     // whoever can reach the address could say "Host: localhost" and be served in clear
     if (v.HOST !== undefined && !isLoopbackHost(v.HOST === '::1' ? '[::1]' : v.HOST)) faults.push(`HOST ${v.HOST} is reached from other machines, so PUBLIC_URL must say by which https:// address`)

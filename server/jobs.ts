@@ -1,11 +1,15 @@
 import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
+import { tendAccounts } from './features/users/erasure.ts'
+import { makeExport } from './features/users/exports.ts'
 import type { JobHandler, Schedule } from './kit/jobs.ts'
 import { sendMail } from './kit/mail.ts'
 
 /** Every kind of job and what does it. */
 export const jobHandlers: Record<string, JobHandler> = {
+  'account.make_export': makeExport,
+  'account.tend': tendAccounts,
   'mail.send': sendMail,
   'refresh_tokens.wipe_successors': wipeSuccessors,
   'torrent.fetch_metadata': fetchMetadata,
@@ -14,5 +18,6 @@ export const jobHandlers: Record<string, JobHandler> = {
 
 /** Which of them run by the clock, and when. */
 export const schedule: Schedule = {
+  'account.tend': '7 * * * *',
   'refresh_tokens.wipe_successors': '* * * * *',
 }

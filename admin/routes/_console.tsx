@@ -5,12 +5,12 @@ import { Brand } from '../ui/brand.tsx'
 import { Button } from '../ui/button.tsx'
 import { Csrf } from '../ui/csrf.tsx'
 
-export const handle = { permission: 'console.use' } satisfies RouteHandle
+export const handle = { permission: 'console.use', beforeEnrolment: true } satisfies RouteHandle
 
 export async function loader({ context }: LoaderFunctionArgs) {
   const { api } = context
-  const [{ email, role }, { items: categories }] = await Promise.all([api.users.me(), api.catalogue.categories()])
-  return { email, role, categories }
+  const [{ email, name, role }, { items: categories }] = await Promise.all([api.users.me(), api.catalogue.categories()])
+  return { who: name ?? email, role, categories, enrolling: context.actor?.lacksFactor === true }
 }
 
 const pages = [
@@ -20,7 +20,7 @@ const pages = [
 
 /** The frame of every signed-in page. */
 export default function Console() {
-  const { email, role } = useLoaderData<typeof loader>()
+  const { who, role, enrolling } = useLoaderData<typeof loader>()
   const busy = useNavigation().state !== 'idle'
   return (
     <>
@@ -32,22 +32,31 @@ export default function Console() {
           <Link to="/" className="text-ink no-underline">
             <Brand />
           </Link>
-          <nav aria-label="Console" className="order-last -mx-2 flex basis-full gap-1 sm:order-none sm:mx-0 sm:basis-auto">
-            {pages.map(({ to, label }) => (
-              <NavLink
-                key={to}
-                to={to}
-                end={to === '/'}
-                className={({ isActive }) => `rounded-md px-3 py-1.5 text-sm font-medium transition-colors ${isActive ? 'bg-accent-soft text-accent-strong' : 'text-faint hover:bg-sunken hover:text-ink'}`}
-              >
-                {label}
-              </NavLink>
-            ))}
-          </nav>
-          <div className="-mr-3 ml-auto flex items-center gap-2">
-            <p className="hidden text-right text-sm leading-tight text-faint md:block">
-              {email} <span className="capitalize">· {role}</span>
-            </p>
+          {!enrolling && (
+            <nav aria-label="Console" className="order-last -mx-2 flex basis-full gap-1 sm:order-none sm:mx-0 sm:basis-auto">
+              {pages.map(({ to, label }) => (
+                <NavLink
+                  key={to}
+                  to={to}
+                  end={to === '/'}
+                  className={({ isActive }) => `rounded-md px-3 py-1.5 text-sm font-medium transition-colors ${isActive ? 'bg-accent-soft text-accent-strong' : 'text-faint hover:bg-sunken hover:text-ink'}`}
+                >
+                  {label}
+                </NavLink>
+              ))}
+            </nav>
+          )}
+          <div className="-mr-3 ml-auto flex min-w-0 items-center gap-1">
+            {/* a document of its own: no script runs where passwords are typed */}
+            <NavLink
+              to="/account"
+              reloadDocument
+              className={({ isActive }) => `min-w-0 max-w-40 truncate rounded-md px-3 py-1.5 text-sm font-medium transition-colors sm:max-w-72 ${isActive ? 'bg-accent-soft text-accent-strong' : 'text-faint hover:bg-sunken hover:text-ink'}`}
+            >
+              <span className="sr-only">Your account: </span>
+              <bdi>{who}</bdi>
+              <span className="hidden capitalize md:inline"> · {role}</span>
+            </NavLink>
             <Form method="post" action="/sign-out" reloadDocument>
               <Csrf />
               <Button type="submit" look="quiet">

@@ -1,12 +1,14 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
 import { Form, useActionData, useLoaderData } from '@remix-run/react'
-import type { Problem, RouteHandle } from '../load-context.ts'
+import type { RouteHandle } from '../load-context.ts'
 import { returnTo } from '../return-to.ts'
 import { Button } from '../ui/button.tsx'
 import { Csrf } from '../ui/csrf.tsx'
 import { Entrance } from '../ui/entrance.tsx'
 import { errorOf, TextField } from '../ui/field.tsx'
+import { formatDay } from '../ui/format.ts'
 import { Notice } from '../ui/notice.tsx'
+import { SecondFactorPage } from '../ui/second-factor-page.tsx'
 
 // no script runs where passwords are typed
 export const handle = { permission: 'public', hydrate: false } satisfies RouteHandle
@@ -17,35 +19,41 @@ export function loader({ context, request }: LoaderFunctionArgs) {
   const { searchParams } = new URL(request.url)
   const next = returnTo(searchParams.get('next'))
   if (context.actor) throw redirect(next)
-  return { next, signedOut: searchParams.has('signed-out'), asked: searchParams.has('next') }
+  const eraseAfter = searchParams.get('erased')
+  return {
+    next,
+    signedOut: searchParams.has('signed-out'),
+    ended: searchParams.has('ended'),
+    eraseAfter: eraseAfter !== null && /^\d{4}-\d\d-\d\d$/.test(eraseAfter) ? eraseAfter : null,
+    asked: searchParams.has('next'),
+  }
 }
 
 export async function action({ context }: ActionFunctionArgs) {
   const { form, session, attempt } = context
-  const challengeId = form.get('challengeId')
-  if (challengeId !== null) {
-    const code = form.get('code') ?? ''
-    const method = /^\d{3} ?\d{3}$/.test(code) ? 'totp' : 'recovery_code'
-    const verified = await attempt(() => session.verify({ challengeId, method, code }))
-    if (verified.ok) return redirect(returnTo(form.get('next')))
-    return data({ problem: verified.problem, email: '', challengeId: verified.problem.code === 'challenge_ended' ? null : challengeId }, verified.problem.status)
-  }
   const email = form.get('email') ?? ''
+  const next = returnTo(form.get('next'))
   const outcome = await attempt(() => session.signIn({ email, password: form.get('password') ?? '' }))
-  if (!outcome.ok) return data({ problem: outcome.problem, email, challengeId: null }, outcome.problem.status)
-  if (outcome.value) return data({ problem: null, email, challengeId: outcome.value.challengeId })
-  return redirect(returnTo(form.get('next')))
+  if (!outcome.ok) return data({ problem: outcome.problem, email, next, mfa: null }, outcome.problem.status)
+  if (outcome.value) return data({ problem: null, email, next, mfa: outcome.value })
+  return redirect(next)
 }
 
 export default function SignIn() {
-  const { next, signedOut, asked } = useLoaderData<typeof loader>()
+  const { next, signedOut, ended, eraseAfter, asked } = useLoaderData<typeof loader>()
   const answer = useActionData<typeof action>()
-  if (answer?.challengeId) return <SecondFactor challengeId={answer.challengeId} next={next} problem={answer.problem} />
-  const refused = answer?.problem ? { problem: answer.problem, email: answer.email } : undefined
+  if (answer?.mfa) return <SecondFactorPage asked={answer.mfa} next={answer.next} />
+  const refused = answer?.problem ? { problem: answer.problem, email: answer.email } : null
   return (
     <Entrance title="Sign in to the console" lead={asked && !refused ? 'Sign in to go on.' : 'For moderators and admins.'}>
       {refused && <Notice tone="bad" title={refused.problem.errors ? 'Look at the marked fields.' : refused.problem.detail} />}
-      {signedOut && !refused && <Notice tone="good" title="You are signed out." />}
+      {!refused && signedOut && <Notice tone="good" title="You are signed out." />}
+      {!refused && ended && <Notice tone="warn" title="That took too long, or was tried too often. Sign in again." />}
+      {!refused && eraseAfter && (
+        <Notice tone="good" title={`Your account will be erased on ${formatDay(eraseAfter)}.`}>
+          <p>Sign in before that day if you want to keep it.</p>
+        </Notice>
+      )}
       <Form method="post" reloadDocument className="grid gap-4">
         <Csrf />
         <input type="hidden" name="next" value={next} />
@@ -55,22 +63,10 @@ export default function SignIn() {
           Sign in
         </Button>
       </Form>
-    </Entrance>
-  )
-}
-
-function SecondFactor({ challengeId, next, problem }: { challengeId: string; next: string; problem: Problem | null }) {
-  return (
-    <Entrance title="Second factor" lead="The code of your authenticator app, or a recovery code.">
-      {problem && <Notice tone="bad" title={problem.detail} />}
-      <Form method="post" reloadDocument className="grid gap-4">
+      <Form method="post" action="/sign-in/passkey" reloadDocument className="grid border-t border-line pt-5">
         <Csrf />
         <input type="hidden" name="next" value={next} />
-        <input type="hidden" name="challengeId" value={challengeId} />
-        <TextField label="Code" name="code" autoComplete="one-time-code" required maxLength={40} autoFocus error={errorOf(problem ?? undefined, 'code')} />
-        <Button type="submit" look="primary">
-          Sign in
-        </Button>
+        <Button type="submit">Sign in with a passkey</Button>
       </Form>
     </Entrance>
   )

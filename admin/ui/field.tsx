@@ -6,8 +6,12 @@ const box =
 
 type Common = { label: string; hint?: ReactNode; error?: string | undefined; optional?: boolean }
 
-/** What a problem says of one field. */
-export const errorOf = (problem: Problem | null | undefined, name: string): string | undefined => problem?.errors?.find(({ path }) => path === name)?.message
+/** What a problem says of one field: all of it, since each reason is one to mend. */
+export const errorOf = (problem: Problem | null | undefined, name: string): string | undefined =>
+  problem?.errors
+    ?.filter(({ path }) => path === name)
+    .map(({ message }) => message)
+    .join(', and ') || undefined
 
 export function TextField({ label, hint, error, optional, ...input }: Common & Omit<ComponentProps<'input'>, 'className' | 'style' | 'id'>) {
   return (
@@ -25,14 +29,14 @@ export function TextArea({ label, hint, error, optional, ...input }: Common & Om
   )
 }
 
-type Choices = { choices: readonly { value: string; label: string }[]; placeholder: string }
+type Choices = { choices: readonly { value: string; label: string }[]; placeholder?: string }
 
 export function Select({ label, hint, error, optional, choices, placeholder, ...input }: Common & Choices & Omit<ComponentProps<'select'>, 'className' | 'style' | 'id'>) {
   return (
     <Labelled label={label} hint={hint} error={error} optional={optional}>
       {(given) => (
         <select {...input} {...given} className={`${box} min-h-9`}>
-          <option value="">{placeholder}</option>
+          {placeholder !== undefined && <option value="">{placeholder}</option>}
           {choices.map(({ value, label: text }) => (
             <option key={value} value={value}>
               {text}

@@ -33,9 +33,10 @@ export function formatAgo(at: string, now: string): string {
   return 'just now'
 }
 
+/** `20 November 2025`, of UTC. */
+export const formatDay = (at: string): string => new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })
+
 /** `20 November 2025, 17:24:03 UTC`: the same wherever it is rendered. */
 export function formatExact(at: string): string {
-  const date = new Date(at)
-  const day = date.toLocaleDateString('en-GB', { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' })
-  return `${day}, ${date.toISOString().slice(11, 19)} UTC`
+  return `${formatDay(at)}, ${new Date(at).toISOString().slice(11, 19)} UTC`
 }

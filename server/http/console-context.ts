@@ -1,4 +1,4 @@
-import { redirect, type AppLoadContext } from '@remix-run/server-runtime'
+import { redirectDocument, type AppLoadContext } from '@remix-run/server-runtime'
 import type { FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { SignIn } from '../features/auth/contract.ts'
@@ -13,7 +13,7 @@ import { invalidFrom, PermissionDenied, problemOf, toAppError, type AppError } f
 import { addressKey } from '../kit/limits.ts'
 import { roleMay, type Permission } from '../kit/permissions.ts'
 import { createCallerFactory } from '../kit/procedure.ts'
-import { enrolmentRequired, lacksFactor } from '../kit/proofs.ts'
+import { isFresh, lacksFactor } from '../kit/proofs.ts'
 import { appRouter } from '../router.ts'
 import type { Integrity } from './console-assets.ts'
 import { deviceOf, newVisit, readVisit, signedInCookies, signedOutCookies, type Visit } from './console-session.ts'
@@ -58,7 +58,7 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
 
   const context: AppLoadContext = {
     api,
-    actor: visit.actor && { userId: visit.actor.userId, role: visit.actor.role, lacksFactor: lacksFactor(visit.actor) },
+    actor: visit.actor && { userId: visit.actor.userId, role: visit.actor.role, lacksFactor: lacksFactor(visit.actor), fresh: isFresh(deps, visit.actor) },
     csrfToken: csrfToken(deps, binding),
     cspNonce: request.cspNonce,
     integrity,
@@ -89,6 +89,9 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
         await api.auth.signOut()
         cookies.push(...signedOutCookies(deps))
       },
+      forget() {
+        cookies.push(...signedOutCookies(deps))
+      },
     },
     async attempt(work) {
       try {
@@ -102,15 +105,13 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
     enter(permission, { url, method }, { beforeEnrolment = false } = {}) {
       if (permission === 'public') return
       if (fault) throw fault
-      if (visit.actor) {
-        if (!roleMay(visit.actor.role, permission as Permission)) throw new PermissionDenied()
-        if (!beforeEnrolment && lacksFactor(visit.actor)) throw enrolmentRequired()
-        return
-      }
+      if (visit.actor && !roleMay(visit.actor.role, permission as Permission)) throw new PermissionDenied()
+      if (visit.actor && (beforeEnrolment || !lacksFactor(visit.actor))) return
       const { pathname, search } = new URL(url)
-      const next = method === 'GET' ? `?next=${encodeURIComponent(pathname + search)}` : ''
+      const next = method === 'GET' && pathname + search !== '/' ? `?next=${encodeURIComponent(pathname + search)}` : ''
+      // as a document: no script of a page that was open before runs where passwords and codes are typed
       // eslint-disable-next-line @typescript-eslint/only-throw-error -- Remix takes a thrown answer for a redirect
-      throw redirect(`/sign-in${pathname === '/' && search === '' ? '' : next}`)
+      throw redirectDocument(`${visit.actor ? '/account/security' : '/sign-in'}${next}`)
     },
     demandCsrf: () => demandCsrf(deps, request, visit.binding, form.get('csrf')),
     report: (error) => reportIfOurs(deps, toAppError(error), request.id),

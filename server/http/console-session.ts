@@ -24,10 +24,10 @@ export function cookieNames({ keys, publicUrl }: CookieDeps): { session: string;
 }
 
 /** The session of the console's cookie, else the visit of the visitor's. Use extends a session up to its idle limit. */
-export async function readVisit(deps: CookieDeps & Pick<Deps, 'db' | 'now'>, { headers }: Pick<FastifyRequest, 'headers'>): Promise<Visit> {
+export async function readVisit(deps: CookieDeps & Pick<Deps, 'db' | 'now' | 'config'>, { headers, ip }: Pick<FastifyRequest, 'headers' | 'ip'>): Promise<Visit> {
   const names = cookieNames(deps)
   const session = readCookie(headers.cookie, names.session)
-  const actor = session === null ? null : await actorOfCookie(deps, session)
+  const actor = session === null ? null : await actorOfCookie(deps, session, ip)
   if (actor) return { actor, binding: `session:${session ?? ''}` }
   const visitor = readCookie(headers.cookie, names.visitor)
   return { actor: null, binding: visitor !== null && /^[\w-]{43}$/.test(visitor) ? `visitor:${visitor}` : null }

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import postgres from 'postgres'
+import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import { cuttable, type Cuttable } from '../test/cuttable.ts'
 import { ask } from '../test/raw-http.ts'
+import { sessionOf } from '../test/session-of.ts'
 
 // Two nodes on one database: what must hold on both, whichever was asked.
 
@@ -48,9 +50,15 @@ describe('across nodes', () => {
     expect(await onThere(token)).toBe('in')
   })
 
-  test.each<[string, (person: { token: string; userId: string }) => Promise<{ status: number }>, string]>([
+  const again = async (person: Person) => ({ token: (await here.as.userAgain(person)).token })
+  test.each<[string, (person: Person) => Promise<{ status: number }>, string]>([
     ['a sign-out', ({ token }) => here.call('POST', '/auth/sign-out', { token }), 'session_ended'],
+    ['a sign-out everywhere', async (person) => here.call('POST', '/auth/sign-out-everywhere', await again(person)), 'session_ended'],
+    ['the end of that session by its owner', async (person) => here.call('DELETE', `/users/me/sessions/${sessionOf(person)}`, await again(person)), 'session_ended'],
+    ['another password', async (person) => here.call('POST', '/auth/change-password', { ...(await again(person)), body: { currentPassword: person.password, newPassword: 'another long passphrase 12' } }), 'session_ended'],
     ['a ban', async ({ userId }) => here.call('POST', `/admin/users/${userId}/ban`, { token: (await here.as.moderator()).token, body: { reason: 'spam' } }), 'session_ended'],
+    ['the end of all sessions by staff', async ({ userId }) => here.call('POST', `/admin/users/${userId}/end-sessions`, { token: (await here.as.moderator()).token }), 'session_ended'],
+    ['another role', async ({ userId }) => here.call('POST', `/admin/users/${userId}/role`, { token: (await here.as.admin()).token, body: { role: 'moderator' } }), 'session_ended'],
   ])('%s on one is refused there at once, and on the other within a second', async (_what, ending, code) => {
     const person = await here.as.user()
     expect(await onThere(person.token)).toBe('in')

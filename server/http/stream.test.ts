@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { endSessionsOfUser } from '../features/auth/sessions.ts'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
+import { sessionOf } from '../test/session-of.ts'
 import { startSwarm, type Swarm } from '../test/swarm.ts'
 import { approveTitle, offerTitle } from '../test/titles.ts'
 
@@ -244,20 +245,34 @@ describe('what ends a stream in flight', () => {
     return Promise.race([cut, new Promise<string>((resolve) => late.addEventListener('abort', () => resolve('late')))])
   }
 
-  test('signing out', async () => {
+  type Ending = (node: TestApp, person: Person) => Promise<{ status: number }>
+  const asAnother: (end: Ending) => Ending = (end) => async (node, person) => end(node, await node.as.userAgain(person))
+  const endings: Record<string, Ending> = {
+    'signing out': (node, { token }) => node.call('POST', '/auth/sign-out', { token }),
+    'signing out everywhere, elsewhere': asAnother((node, { token }) => node.call('POST', '/auth/sign-out-everywhere', { token })),
+    'the session revoked, elsewhere': async (node, person) => node.call('DELETE', `/users/me/sessions/${sessionOf(person)}`, { token: (await node.as.userAgain(person)).token }),
+    'another password, elsewhere': asAnother((node, { token, password }) => node.call('POST', '/auth/change-password', { token, body: { currentPassword: password, newPassword: 'another long passphrase 12' } })),
+    'deletion of the account': (node, { token }) => node.call('DELETE', '/users/me', { token }),
+    'a ban': async (node, { userId }) => node.call('POST', `/admin/users/${userId}/ban`, { token: (await node.as.moderator()).token, body: { reason: 'abuse' } }),
+    'sessions ended by staff': async (node, { userId }) => node.call('POST', `/admin/users/${userId}/end-sessions`, { token: (await node.as.moderator()).token }),
+    'another role': async (node, { userId }) => node.call('POST', `/admin/users/${userId}/role`, { token: (await node.as.admin()).token, body: { role: 'moderator' } }),
+  }
+
+  test.each(Object.entries(endings))('%s', async (_what, end) => {
     const person = await app.as.user()
     const stream = await watch(person)
-    await app.call('POST', '/auth/sign-out', { token: person.token })
+    expect((await end(app, person)).status).toBeLessThan(300)
     expect(await withinASecond(stream.cut)).toBe('cut')
     expect((await fetch(stream.url)).status).toBe(403)
   })
 
-  test('a ban', async () => {
+  test('the idle end of its session closes a link', async () => {
     const person = await app.as.user()
     const stream = await watch(person)
-    await app.call('POST', `/admin/users/${person.userId}/ban`, { token: moderator.token, body: { reason: 'abuse' } })
-    expect(await withinASecond(stream.cut)).toBe('cut')
+    await app.deps.sql`update sessions set expires_at = now() - interval '1 second' where user_id = ${person.userId}`
     expect((await fetch(stream.url)).status).toBe(403)
+    await app.call('POST', '/auth/sign-out', { token: person.token })
+    expect(await withinASecond(stream.cut)).toBe('cut')
   })
 
   test('signing out on another node', async () => {

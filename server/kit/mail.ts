@@ -31,6 +31,17 @@ export function createMailer({ sealer, jobs, newId }: { sealer: Sealer; jobs: Jo
   }
 }
 
+/** Whom a waiting mail goes to; null for one that was sealed by another secret. */
+export function opensTo(sealer: Sealer, payload: unknown): string | null {
+  const waiting = Payload.safeParse(payload)
+  if (!waiting.success) return null
+  try {
+    return (JSON.parse(sealer.openText('mail', waiting.data.id, Buffer.from(waiting.data.sealed, 'base64'))) as Mail).to
+  } catch {
+    return null
+  }
+}
+
 /** Sends one mail over SMTP_URL, or writes it to DATA_DIR/outbox. A mail server that is away is tried again; one that refuses for good is not. */
 export const sendMail: JobHandler = async (deps, payload) => {
   const { config, secrets, sealer, now } = deps

@@ -27,9 +27,11 @@ export async function waysToStepUp(tx: Db | Tx, userId: string): Promise<SignInM
   return factors.length > 0 ? factors : ['password']
 }
 
+export const isFresh = ({ now }: Pick<Deps, 'now'>, { authenticatedAt }: Pick<UserActor, 'authenticatedAt'>): boolean => now().getTime() - authenticatedAt.getTime() <= freshMinutes * 60_000
+
 /** @throws AppError 403 step_up_required, naming the methods that would do */
 export async function demandFresh({ db, now }: Pick<Deps, 'db' | 'now'>, { userId, authenticatedAt }: UserActor): Promise<void> {
-  if (now().getTime() - authenticatedAt.getTime() <= freshMinutes * 60_000) return
+  if (isFresh({ now }, { authenticatedAt })) return
   throw stepUpRequired(await waysToStepUp(db, userId))
 }
 

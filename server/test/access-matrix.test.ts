@@ -95,8 +95,12 @@ function callTrpc(name: string, input: unknown, credentials: Credentials) {
     : ask(app.baseUrl, `/trpc/${name}`, { method: 'POST', headers: { ...headers, ...json }, body: JSON.stringify(input ?? {}) })
 }
 
+/** No job that an earlier call left is still at work: what it writes would look like the doing of the next call. */
+const settled = () => expect.poll(() => app.deps.sql`select 1 from graphile_worker.jobs where locked_at is not null or (attempts = 0 and run_at <= now())`, { timeout: 10_000 }).toHaveLength(0)
+
 /** Calls it, and sees to it that what was refused has changed nothing. */
 async function expectStatus(call: () => ReturnType<typeof ask>, expected: number) {
+  if (expected >= 400) await settled()
   const before = expected >= 400 ? await snapshot() : null
   const answer = await call()
   expect(answer.status, answer.text.slice(0, 300)).toBe(expected)

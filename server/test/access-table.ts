@@ -5,6 +5,7 @@ import { testPassword, type Person } from './actors.ts'
 import type { TestApp } from './app.ts'
 import { addPasskey } from './authenticator.ts'
 import { codeIn, mailTo } from './mails.ts'
+import { sessionOf } from './session-of.ts'
 import { approveTitle, offerTitle } from './titles.ts'
 import { makeTorrent } from './torrents.ts'
 
@@ -83,6 +84,11 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
   'auth.signIn': [{ name: 'who has the password', input: accountToSignInTo, expected: everyone(200) }],
   'auth.refresh': [{ name: 'who has the token', input: async ({ someone }) => ({ refreshToken: (await someone('user')).refreshToken }), expected: everyone(200) }],
   'auth.signOut': [{ name: 'one’s own session', ends: true, expected: signedIn(204) }],
+  'auth.signOutEverywhere': [{ name: 'one’s own sessions', ends: true, expected: signedIn(204) }],
+  'auth.changePassword': [
+    { name: 'without the current one', ends: true, input: () => ({ currentPassword: 'not the password', newPassword: password }), expected: signedIn(403) },
+    { name: 'with the current one', ends: true, input: () => ({ currentPassword: testPassword, newPassword: password }), expected: signedIn(204) },
+  ],
   'auth.completeSetUp': [{ name: 'without a link', input: () => ({ token: 'x', email: newEmail(), password }), expected: everyone(403) }],
 
   'users.me': [{ name: 'oneself', expected: signedIn(200) }],
@@ -109,6 +115,31 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
   'factors.reset': [
     { name: 'a moderator', input: async ({ someone }) => ({ userId: (await someone('moderator')).userId }), expected: { ...staff(403), admin: 204 } },
     { name: 'nobody there', input: () => ({ userId: randomUUID() }), expected: { ...staff(403), admin: 404 } },
+  ],
+  'users.update': [{ name: 'oneself', input: () => ({ name: 'Ann' }), expected: signedIn(200) }],
+  'users.delete': [{ name: 'oneself', ends: true, expected: signedIn(202) }],
+  'users.sessions': [{ name: 'one’s own', input: () => ({}), expected: signedIn(200) }],
+  'users.revokeSession': [
+    { name: 'another’s', input: async ({ someone }) => ({ sessionId: sessionOf(await someone('user')) }), expected: signedIn(404) },
+    { name: 'none', input: () => ({ sessionId: randomUUID() }), expected: signedIn(404) },
+  ],
+  'users.requestExport': [{ name: 'one’s own', ends: true, expected: signedIn(202) }],
+  'users.exportState': [{ name: 'one’s own', ends: true, expected: signedIn(200) }],
+  'users.unban': [
+    { name: 'a banned user', input: async ({ app, moderator, someone }) => {
+      const { userId } = await someone('user')
+      await app.call('POST', `/admin/users/${userId}/ban`, { token: moderator.token, body: { reason: 'spam' } })
+      return { userId }
+    }, expected: staff(204) },
+    { name: 'one who is not', input: async ({ someone }) => ({ userId: (await someone('user')).userId }), expected: staff(404) },
+  ],
+  'users.endSessions': [
+    { name: 'of a user', input: async ({ someone }) => ({ userId: (await someone('user')).userId }), expected: staff(204) },
+    { name: 'of an admin', input: async ({ someone }) => ({ userId: (await someone('admin')).userId }), expected: { ...staff(204), moderator: 404 } },
+  ],
+  'users.setRole': [
+    { name: 'of a user', ends: true, input: async ({ someone }) => ({ userId: (await someone('user')).userId, role: 'moderator' }), expected: { ...staff(403), admin: 204 } },
+    { name: 'of nobody', ends: true, input: () => ({ userId: randomUUID(), role: 'moderator' }), expected: { ...staff(403), admin: 404 } },
   ],
   'users.ban': [
     { name: 'a user', input: async ({ someone }) => ({ userId: (await someone('user')).userId, reason: 'spam' }), expected: staff(204) },
@@ -175,6 +206,8 @@ export const routeCases: Record<string, RouteCase[]> = {
     { name: 'who has the link', path: ({ ticket }) => `/api/v1/stream/${ticket}/empty.txt`, expected: everyone(200) },
     { name: 'who made one up', path: () => forged, expected: everyone(403) },
   ],
+  'GET /api/v1/exports/:token': [{ name: 'who made one up', path: () => `/api/v1/exports/${'A'.repeat(43)}`, expected: everyone(403) }],
+  'HEAD /api/v1/exports/:token': [{ name: 'who made one up', path: () => `/api/v1/exports/${'A'.repeat(43)}`, expected: everyone(403) }],
   'GET /assets/:name': [
     { name: 'a file of the console', path: ({ asset }) => `/assets/${asset}`, expected: everyone(200) },
     { name: 'none', path: () => '/assets/..%2f..%2fpackage.json', expected: everyone(404) },

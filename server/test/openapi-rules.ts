@@ -49,7 +49,7 @@ const keywords = new Set(['$ref', 'type', 'properties', 'required', 'items', 'al
 const largest = 2 ** 53 - 1
 /** What an operation does comes first; the phrases are the words people say. */
 const verbs = new Set('get list search create update delete add remove start stop preview approve reject take restore ban unban end verify refresh resend begin finish change reset forgot confirm report decide assign export put set revoke enrol retry test publish'.split(' '))
-const phrases = new Set(['signUp', 'signIn', 'signOut'])
+const phrases = new Set(['signUp', 'signIn', 'signOut', 'signOutEverywhere'])
 const isVerbAndNoun = (name: string): boolean => phrases.has(name) || (/^[a-z]+([A-Z][a-z0-9]*)+$/.test(name) && verbs.has(/^[a-z]+/.exec(name)?.[0] ?? ''))
 const needed = (operation: Operation, method: string, path: string): string[] => [
   ...['400', '421', '422', '429', '500', '503'],

@@ -49,6 +49,7 @@ export const ChangeEmail = z.strictObject({ newEmail: Email }).meta({ id: 'Chang
 export const ConfirmEmailChange = z.strictObject({ flowId: Id, code: Code }).meta({ id: 'ConfirmEmailChange' })
 export const SignIn = z.strictObject({ email: Email, password: Password, device: Device.optional() }).meta({ id: 'SignIn' })
 export const Refresh = z.strictObject({ refreshToken: z.string().min(1).max(200) }).meta({ id: 'Refresh' })
+export const ChangePassword = z.strictObject({ currentPassword: Password, newPassword: NewPassword }).meta({ id: 'ChangePassword' })
 export const SetUp = z.strictObject({ token: z.string().min(1).max(200), email: Email, password: NewPassword, name: line(80).optional() })
 
 export const User = z

@@ -3,7 +3,8 @@ import { and, eq, gt, isNull } from 'drizzle-orm'
 import { Lucia, TimeSpan, type Adapter, type DatabaseSession } from 'lucia'
 import type { Db, Tx } from '../../../db/client.ts'
 import { sessions, users } from '../../../db/schema/index.ts'
-import type { SignInMethod } from '../../kit/context.ts'
+import type { Config } from '../../config.ts'
+import type { Deps, SignInMethod } from '../../kit/context.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { tokenHash } from '../../kit/secret-tokens.ts'
 
@@ -11,11 +12,13 @@ import { tokenHash } from '../../kit/secret-tokens.ts'
 
 export type SessionKind = 'app' | 'console'
 
-/** Idle and absolute limits (control A4). */
-export const lifetimes = {
-  app: { idle: new TimeSpan(30, 'd'), absolute: new TimeSpan(180, 'd') },
-  console: { idle: new TimeSpan(30, 'm'), absolute: new TimeSpan(12, 'h') },
-} as const
+type Lives = Record<SessionKind, { idle: TimeSpan; absolute: TimeSpan }>
+
+/** Idle and absolute limits, from the settings (control A4). */
+export function lifetimes({ sessions: { app, console } }: Pick<Config, 'sessions'>): Lives {
+  const span = ({ idleMs, absoluteMs }: typeof app) => ({ idle: new TimeSpan(idleMs, 'ms'), absolute: new TimeSpan(absoluteMs, 'ms') })
+  return { app: span(app), console: span(console) }
+}
 
 type SessionAttributes = {
   publicId: string
@@ -49,10 +52,10 @@ export const isCookieId = (value: string): boolean => /^[a-z2-7]{40}$/.test(valu
  * Lucia over our sessions table. `by: 'cookie'` takes the secret id that only its bearer knows; `by: 'row'` the hash,
  * for code that found the row by other means. Never make a cookie from an id that Lucia gives back: it is the hash.
  */
-export function luciaFor(tx: Db | Tx, now: () => Date, kind: SessionKind, by: 'cookie' | 'row') {
+export function luciaFor({ now, config }: Pick<Deps, 'now' | 'config'>, tx: Db | Tx, kind: SessionKind, by: 'cookie' | 'row') {
   return new Lucia(adapterFor(tx, now, by), {
-    sessionExpiresIn: lifetimes[kind].idle,
-    getSessionAttributes: ({ publicId, kind: sessionKind, absoluteExpiresAt, authenticatedAt, methods }) => ({ publicId, kind: sessionKind, absoluteExpiresAt, authenticatedAt, methods }),
+    sessionExpiresIn: lifetimes(config)[kind].idle,
+    getSessionAttributes: ({ publicId, kind: sessionKind, absoluteExpiresAt, authenticatedAt, methods, lastSeenAt }) => ({ publicId, kind: sessionKind, absoluteExpiresAt, authenticatedAt, methods, lastSeenAt }),
     getUserAttributes: ({ role }) => ({ role }),
   })
 }

@@ -142,3 +142,9 @@ export const deletionScheduled = (locale: Locale, { at }: { at: Date }): Letter 
     en: { subject: 'Your account will be erased', blocks: [paragraph(`Your account will be erased on ${day('en', at)}. Sign in before then to keep it.`)] },
     fr: { subject: 'Votre compte sera effacé', blocks: [paragraph(`Votre compte sera effacé le ${day('fr', at)}. Connectez-vous avant cette date pour le garder.`)] },
   })
+
+export const deletionCancelled = (locale: Locale): Letter =>
+  letter(locale, {
+    en: { subject: 'Your account is kept', blocks: [paragraph('Someone, surely you, signed in to your account, so it will not be erased.'), paragraph('If it was not you, change your password at once.')] },
+    fr: { subject: 'Votre compte est gardé', blocks: [paragraph('Quelqu’un, sûrement vous, s’est connecté à votre compte : il ne sera pas effacé.'), paragraph('Si ce n’était pas vous, changez votre mot de passe sans attendre.')] },
+  })

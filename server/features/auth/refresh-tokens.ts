@@ -20,11 +20,11 @@ export type Presented = StoredToken & {
 }
 
 /** The session's next refresh token; only its hash is stored. */
-export async function newRefreshToken(deps: Pick<Deps, 'now' | 'newId' | 'randomBytes'>, tx: Tx, session: SessionFacts): Promise<RefreshToken> {
+export async function newRefreshToken(deps: Pick<Deps, 'now' | 'newId' | 'randomBytes' | 'config'>, tx: Tx, session: SessionFacts): Promise<RefreshToken> {
   const id = deps.newId()
   const token = secretToken(deps.randomBytes, 'tsr_')
   const createdAt = deps.now()
-  const expiresAt = new Date(Math.min(createdAt.getTime() + lifetimes.app.idle.milliseconds(), session.absoluteExpiresAt.getTime()))
+  const expiresAt = new Date(Math.min(createdAt.getTime() + lifetimes(deps.config).app.idle.milliseconds(), session.absoluteExpiresAt.getTime()))
   await tx.insert(refreshTokens).values({ id, sessionId: session.rowId, tokenHash: tokenHash(token), createdAt, expiresAt })
   return { id, token, expiresAt }
 }

@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import { can, open, rest, router } from '../../kit/procedure.ts'
 import { changeEmail, confirmEmailChange } from './change-email.ts'
-import { ChangeEmail, ConfirmEmailChange, Flow, ForgotPassword, Refresh, ResendCode, ResetPassword, Session, SetUp, SignIn, SignUp, VerifyEmail } from './contract.ts'
+import { changePassword } from './change-password.ts'
+import { ChangeEmail, ChangePassword, ConfirmEmailChange, Flow, ForgotPassword, Refresh, ResendCode, ResetPassword, Session, SetUp, SignIn, SignUp, VerifyEmail } from './contract.ts'
 import { knownDeviceClient } from './devices.ts'
 import { refresh } from './refresh.ts'
 import { resendCode } from './resend-code.ts'
 import { forgotPassword, resetPassword } from './reset-password.ts'
 import { completeSetUp } from './set-up.ts'
 import { signIn, signOut } from './sign-in.ts'
+import { signOutEverywhere } from './sign-out-everywhere.ts'
 import { signUp, verifyEmail } from './sign-up.ts'
 
 const credentials = { limit: 'credentials' } as const
@@ -43,6 +45,12 @@ export const authRouter = router({
   signOut: can('session.end').meta({ beforeEnrolment: true, ...rest('POST /auth/sign-out', 'signOut', 'Auth', 'End this session', 204) })
     .output(z.void())
     .mutation(({ ctx }) => signOut(ctx)),
+  signOutEverywhere: can('session.end').meta(rest('POST /auth/sign-out-everywhere', 'signOutEverywhere', 'Auth', 'End every session of this person, this one included', 204))
+    .output(z.void())
+    .mutation(({ ctx }) => signOutEverywhere(ctx)),
+  changePassword: can('account.secure').meta({ stepUp: true, ...credentials, ...rest('POST /auth/change-password', 'changePassword', 'Auth', 'Choose another password; ends the other sessions', 204) })
+    .input(ChangePassword).output(z.void())
+    .mutation(({ ctx, input }) => changePassword(ctx, input)),
   // for the console's set-up page only; not a REST route
   completeSetUp: open.meta(credentials)
     .input(SetUp).output(z.void())

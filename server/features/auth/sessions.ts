@@ -1,5 +1,5 @@
 import { and, eq, isNull, ne, sql, type SQL } from 'drizzle-orm'
-import type { Tx } from '../../../db/client.ts'
+import type { Db, Tx } from '../../../db/client.ts'
 import { authChallenges, sessions } from '../../../db/schema/index.ts'
 import type { Ctx, Deps, SignInMethod, UserActor } from '../../kit/context.ts'
 import type { Role } from '../../kit/permissions.ts'
@@ -7,6 +7,7 @@ import { announce } from '../../kit/revocations.ts'
 import { coarseNetworkOf } from '../../lib/addresses.ts'
 import { arriveOn, type DeviceGiven } from './devices.ts'
 import { isCookieId, lifetimes, luciaFor, rowIdOf, type SessionKind } from './lucia.ts'
+import { demandStanding } from './standing.ts'
 
 export type NewSession = SessionFacts & { cookieId: string; expiresAt: Date; deviceToken: string | null }
 /** What tokens are made from. */
@@ -15,15 +16,18 @@ export type SessionFacts = { rowId: string; publicId: string; userId: string; au
 export type Opening = { userId: string; kind: SessionKind; methods: SignInMethod[]; device?: DeviceGiven | undefined }
 
 /**
- * Opens a session for someone who has just proved all that they must. A new id each time: nothing can be fixated.
+ * Opens a session for someone who has just proved who they are. A new id each time: nothing can be fixated.
  * `deviceToken` is for a device that was not known; it is announced (control A12).
+ * @throws PermissionDenied account_banned, Unauthenticated invalid_credentials where the account was banned or erased meanwhile
  */
 export async function openSession(ctx: Ctx, tx: Tx, { userId, kind, methods, device }: Opening): Promise<NewSession> {
+  await demandStanding(ctx, tx, userId)
+  const lives = lifetimes(ctx.config)[kind]
   const publicId = ctx.newId()
   const createdAt = ctx.now()
-  const absoluteExpiresAt = new Date(createdAt.getTime() + lifetimes[kind].absolute.milliseconds())
+  const absoluteExpiresAt = new Date(createdAt.getTime() + lives.absolute.milliseconds())
   const { deviceId, deviceToken } = await arriveOn(ctx, tx, { userId, device })
-  const { id: cookieId } = await luciaFor(tx, ctx.now, kind, 'cookie').createSession(userId, {
+  const { id: cookieId } = await luciaFor(ctx, tx, kind, 'cookie').createSession(userId, {
     publicId,
     kind,
     createdAt,
@@ -36,24 +40,35 @@ export async function openSession(ctx: Ctx, tx: Tx, { userId, kind, methods, dev
     deviceName: device?.name ?? null,
     devicePlatform: device?.platform ?? null,
   })
-  return { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: new Date(createdAt.getTime() + lifetimes[kind].idle.milliseconds()), absoluteExpiresAt, deviceToken }
+  return { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: new Date(createdAt.getTime() + lives.idle.milliseconds()), absoluteExpiresAt, deviceToken }
 }
 
-/** The person behind a console cookie, or null. Use extends the session up to its idle limit. */
-export async function actorOfCookie(deps: Pick<Deps, 'db' | 'now'>, cookieId: string): Promise<UserActor | null> {
+/** The person behind a console cookie, or null. Use from `ip` extends the session up to its idle limit. */
+export async function actorOfCookie(deps: Pick<Deps, 'db' | 'now' | 'config'>, cookieId: string, ip: string): Promise<UserActor | null> {
   if (!isCookieId(cookieId)) return null
-  const { session, user } = await luciaFor(deps.db, deps.now, 'console', 'cookie').validateSession(cookieId)
+  const { session, user } = await luciaFor(deps, deps.db, 'console', 'cookie').validateSession(cookieId)
   if (!user || session.kind !== 'console') return null
+  await noteUse(deps, deps.db, session, ip)
   const { authenticatedAt, methods } = session
   return { kind: 'user', userId: user.id, sessionId: session.publicId, role: user.role, authenticatedAt, methods }
 }
 
 /** Is the app session still good? Use extends it. Found by its row, since refresh tokens hang on that. */
-export async function validateAppSession(deps: Pick<Deps, 'now'>, tx: Tx, rowId: string): Promise<(SessionFacts & { role: Role }) | null> {
-  const { session, user } = await luciaFor(tx, deps.now, 'app', 'row').validateSession(rowId)
+export async function validateAppSession(deps: Pick<Ctx, 'now' | 'config' | 'request'>, tx: Tx, rowId: string): Promise<(SessionFacts & { role: Role }) | null> {
+  const { session, user } = await luciaFor(deps, tx, 'app', 'row').validateSession(rowId)
   if (!user || session.kind !== 'app') return null
+  await noteUse(deps, tx, session, deps.request.ip)
   const { publicId, absoluteExpiresAt, authenticatedAt, methods } = session
   return { userId: user.id, role: user.role, rowId, publicId, absoluteExpiresAt, authenticatedAt, methods }
+}
+
+const noteMs = 60_000
+
+/** Where and when a session was last seen, a minute at most behind: no write a request (control A12). */
+async function noteUse({ now }: Pick<Deps, 'now'>, tx: Db | Tx, { publicId, lastSeenAt }: { publicId: string; lastSeenAt: Date }, ip: string): Promise<void> {
+  const at = now()
+  if (at.getTime() - lastSeenAt.getTime() < noteMs) return
+  await tx.update(sessions).set({ lastSeenAt: at, network: coarseNetworkOf(ip) }).where(and(eq(sessions.publicId, publicId), isNull(sessions.endedAt)))
 }
 
 type EndReason = NonNullable<(typeof sessions.$inferSelect)['endReason']>
@@ -70,6 +85,10 @@ const end = async (deps: Pick<Deps, 'now'>, tx: Tx, which: SQL | undefined, reas
 
 /** Ends one session on every node when the transaction commits: its tokens, cookies and streams. Idempotent. */
 export const endSession = (deps: Pick<Deps, 'now'>, tx: Tx, publicId: string, reason: EndReason) => end(deps, tx, eq(sessions.publicId, publicId), reason)
+
+/** Ends a session of this user, if it is theirs. */
+export const endOwnSession = (deps: Pick<Deps, 'now'>, tx: Tx, { userId, publicId }: { userId: string; publicId: string }, reason: EndReason) =>
+  end(deps, tx, and(eq(sessions.publicId, publicId), eq(sessions.userId, userId)), reason)
 
 /** Ends all sessions of a user, and sign-ins that are half done. */
 export async function endSessionsOfUser(deps: Pick<Deps, 'now'>, tx: Tx, userId: string, reason: EndReason): Promise<string[]> {

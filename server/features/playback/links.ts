@@ -25,6 +25,7 @@ const alive = (now: Date) =>
     isNull(playbackLinks.endedAt),
     gt(playbackLinks.expiresAt, now),
     isNull(sessions.endedAt),
+    gt(sessions.expiresAt, now),
     gt(sessions.absoluteExpiresAt, now),
     isNull(users.bannedAt),
     // staff watch nothing by a session without a second factor (control A9)

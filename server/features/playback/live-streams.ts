@@ -46,7 +46,12 @@ export function createLiveStreams(deps: Pick<Deps, 'db' | 'now' | 'revocations' 
       .finally(() => (checking = false))
   }, recheckMs)
   const touch = setInterval(() => {
-    touchLinks(deps, ids()).catch((error: unknown) => logError(deps.log, error, 'playback links could not be kept alive'))
+    const asked = ids()
+    touchLinks(deps, asked)
+      // what ended by the clock alone was announced by nobody
+      .then(() => stillAlive(deps, asked))
+      .then((alive) => endWhere(({ link }) => asked.includes(link.linkId) && !alive.has(link.linkId)))
+      .catch((error: unknown) => logError(deps.log, error, 'playback links could not be kept alive'))
   }, touchMs)
   recheck.unref()
   touch.unref()

@@ -1,0 +1,19 @@
+import { redirect, type AppLoadContext } from '@remix-run/node'
+import type { Problem } from './load-context.ts'
+
+/** The page that asks for a proof once more, and leads back. */
+export const stepUpPath = (back: string): string => `/account/step-up?next=${encodeURIComponent(back)}`
+
+/** For pages whose every use needs a fresh proof: it is asked for first, so that nothing is typed in vain. */
+export function demandFresh({ actor }: AppLoadContext, request: Request): void {
+  const { pathname, search } = new URL(request.url)
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- Remix takes a thrown answer for a redirect
+  if (actor && !actor.fresh) throw redirect(stepUpPath(pathname + search))
+}
+
+/** What is shown in the form; where a fresh proof is wanted, that is asked for instead, and `back` is where it leads. */
+export function orStepUp(problem: Problem, back: string): Problem {
+  // eslint-disable-next-line @typescript-eslint/only-throw-error -- Remix takes a thrown answer for a redirect
+  if (problem.code === 'step_up_required') throw redirect(stepUpPath(back))
+  return problem
+}

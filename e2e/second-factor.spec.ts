@@ -1,0 +1,128 @@
+/** Signing in with more than a password: codes, recovery codes and passkeys (control A9). */
+import type { Page } from '@playwright/test'
+import { expect, giveCode, givePassword, signIn, test, withBrowser } from './fixtures.ts'
+
+/** A virtual authenticator with a fingerprint that always fits (WebDriver's, by the DevTools protocol). */
+async function addVirtualAuthenticator(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('WebAuthn.enable')
+  await session.send('WebAuthn.addVirtualAuthenticator', {
+    options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+  })
+}
+
+test('a wrong code is refused, a right one lets in, and no code lets in twice', async ({ page, moderator }) => {
+  await page.goto('/sign-in?next=%2Ftitles')
+  await givePassword(page, moderator)
+  await giveCode(page, '000000')
+  await expect(page.getByRole('alert').first()).toContainText('That code is wrong, or was used already.')
+  const code = await moderator.authenticator.code()
+  await giveCode(page, code)
+  await expect(page).toHaveURL('/titles')
+
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await givePassword(page, moderator)
+  await giveCode(page, code)
+  await expect(page.getByRole('alert').first()).toContainText('was used already')
+  await page.goto('/titles')
+  await expect(page).toHaveURL(/\/sign-in/)
+})
+
+test('a recovery code stands in for the app, once', async ({ page, moderator }) => {
+  const [code = ''] = moderator.authenticator.recoveryCodes
+  const byRecoveryCode = async () => {
+    await page.goto('/sign-in')
+    await givePassword(page, moderator)
+    await page.getByText('Use a recovery code instead').click()
+    await page.getByLabel('Recovery code').fill(code.toUpperCase())
+    await page.getByRole('button', { name: 'Sign in with the recovery code' }).click()
+  }
+  await byRecoveryCode()
+  await expect(page.getByRole('heading', { level: 1, name: 'Queue' })).toBeVisible()
+  await page.goto('/account/security')
+  await expect(page.getByText('9 codes left.')).toBeVisible()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await byRecoveryCode()
+  await expect(page.getByRole('alert').first()).toContainText('That recovery code is wrong, or was used already.')
+})
+
+test('a sign-in that was tried too often begins again, with a sentence', async ({ page, moderator }) => {
+  await page.goto('/sign-in?next=%2Ftitles')
+  await givePassword(page, moderator)
+  for (let tries = 0; tries < 5; tries += 1) {
+    await giveCode(page, '000000')
+    await expect(page.getByRole('alert').first()).toContainText('That code is wrong')
+  }
+  await giveCode(page, '000000')
+  await expect(page.getByRole('alert')).toContainText('That took too long, or was tried too often. Sign in again.')
+  // where they were going is kept
+  await givePassword(page, moderator)
+  await giveCode(page, await moderator.authenticator.code())
+  await expect(page).toHaveURL('/titles')
+})
+
+test('a passkey is the first factor of a new moderator, and then signs in without a name', async ({ page, instance }, info) => {
+  const person = await instance.makeUnenrolled()
+  await addVirtualAuthenticator(page)
+  await page.goto('/titles')
+  await givePassword(page, person)
+  await expect(page.getByRole('heading', { name: 'Protect your account first' })).toBeVisible()
+  await page.getByLabel('Name of the passkey').fill('This laptop')
+  await page.getByRole('button', { name: 'Add a passkey' }).click()
+  await expect(page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem')).toHaveCount(10)
+  await page.screenshot({ path: info.outputPath('recovery-codes.png') })
+  await page.getByRole('link', { name: 'I have kept them, go on' }).click()
+  await expect(page).toHaveURL('/titles')
+
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.goto('/titles?state=rejected')
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+  await expect(page).toHaveURL('/titles?state=rejected')
+
+  // and as a second factor after the password
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await givePassword(page, person)
+  await expect(page.getByRole('heading', { level: 1, name: 'Queue' })).toBeVisible()
+  await page.goto('/account/security')
+  await expect(page.getByText('This laptop')).toBeVisible()
+  await expect(page.getByText('last used just now')).toBeVisible()
+
+  // staff keep one
+  await page.getByLabel('Remove This laptop…').click()
+  await page.getByRole('button', { name: 'Remove the passkey This laptop' }).click()
+  await expect(page.getByRole('alert')).toContainText('Staff keep a second factor')
+  await expect(page.getByText('This laptop')).toBeVisible()
+})
+
+test('a browser without the passkey is told so, and offers the password', async ({ page, browser, instance }) => {
+  await addVirtualAuthenticator(page)
+  await page.goto('/sign-in')
+  await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+  await expect(page.getByRole('alert')).toContainText('No passkey was used')
+  await page.getByRole('link', { name: 'Sign in with the password instead' }).click()
+  await expect(page.getByLabel('Password')).toBeVisible()
+  await withBrowser(browser, { baseURL: instance.url, javaScriptEnabled: false }, async (plain) => {
+    await plain.goto('/sign-in')
+    await plain.getByRole('button', { name: 'Sign in with a passkey' }).click()
+    await expect(plain.getByText('Passkeys need JavaScript')).toBeVisible()
+  })
+})
+
+test('factors are added and removed, and new recovery codes end the old ones', async ({ page, moderator }) => {
+  await addVirtualAuthenticator(page)
+  await signIn(page, moderator)
+  await page.goto('/account/security')
+  await page.getByLabel('Name of the passkey').fill('Security key')
+  await page.getByRole('button', { name: 'Add a passkey' }).click()
+  await expect(page.getByRole('status')).toHaveText('Your passkey is added.')
+  await page.getByText('Remove the app…').click()
+  await page.getByRole('button', { name: 'Remove the authenticator app' }).click()
+  await expect(page.getByRole('status')).toContainText('Your authenticator app is removed.')
+  await expect(page.getByRole('button', { name: 'Set up an authenticator app' })).toBeVisible()
+
+  await page.getByRole('link', { name: 'Make new codes' }).click()
+  await page.getByRole('button', { name: 'Make ten new codes' }).click()
+  const codes = await page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem').allInnerTexts()
+  expect(codes).toHaveLength(10)
+  expect(codes).not.toEqual(expect.arrayContaining(moderator.authenticator.recoveryCodes.slice(0, 1)))
+})

@@ -1,0 +1,211 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { testPassword, type Person } from '../../test/actors.ts'
+import { startTestApp, type TestApp } from '../../test/app.ts'
+import { mailTo } from '../../test/mails.ts'
+import { lookupOf } from './users.ts'
+import { tendAccounts } from './erasure.ts'
+
+let app: TestApp
+let superuser: postgres.Sql
+let now = new Date()
+const settings = { RATE_LIMIT_FACTOR: '100' }
+beforeAll(async () => {
+  app = await startTestApp({ settings, overrides: { now: () => now } })
+  superuser = postgres(app.database.urls.superuser, { max: 1, onnotice: () => undefined })
+})
+afterAll(async () => {
+  await superuser.end()
+  await app[Symbol.asyncDispose]()
+})
+beforeEach(() => {
+  now = new Date()
+})
+const laterDays = (days: number) => (now = new Date(now.getTime() + days * 86_400_000))
+const me = async (token: string) => (await app.call('GET', '/users/me', { token })).body.code as string | undefined
+const signIn = ({ email, password }: Pick<Person, 'email' | 'password'>) => app.call('POST', '/auth/sign-in', { body: { email, password } })
+const remove = ({ token }: Person) => app.call('DELETE', '/users/me', { token })
+const tend = () => tendAccounts(app.deps, {})
+const isErased = async ({ userId }: Person) => (await app.deps.sql`select erased_at is not null as erased from users where id = ${userId}`)[0]?.['erased'] as boolean
+const actionsOn = async (pseudonym: string) => (await app.deps.sql`select action from audit_log where target_id = ${pseudonym} order by id`).map(({ action }) => action as string)
+const pseudonymOf = async ({ userId }: Person) => (await app.deps.sql`select pseudonym from users where id = ${userId}`)[0]?.['pseudonym'] as string
+
+/** Every row of every table, system catalogues apart, as text; bytes as hex. */
+async function dump(): Promise<{ table: string; row: string }[]> {
+  const tables = await superuser<{ name: string }[]>`
+    select format('%I.%I', table_schema, table_name) as name from information_schema.tables
+    where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')`
+  const rows = await Promise.all(tables.map(async ({ name }) => (await superuser.unsafe<{ row: string }[]>(`select to_jsonb(t)::text as row from ${name} t`)).map(({ row }) => ({ table: name, row }))))
+  return rows.flat()
+}
+
+const device = { name: 'Ann’s very own phone', platform: 'android' }
+/** Someone with a row in every table that can hold one of them. */
+async function someoneWithEverything() {
+  const person = await app.as.user()
+  const { userId, email } = person
+  const { sql, sealer } = app.deps
+  const { body } = await app.call('POST', '/auth/sign-in', { body: { email, password: testPassword, device } })
+  const token = body.tokens.accessToken as string
+  await app.call('PATCH', '/users/me', { token, body: { name: 'Ann Autumn' } })
+  await app.call('POST', '/users/me/export', { token })
+  await app.call('POST', '/auth/sign-up', { body: { email, password: 'a strangers passphrase 71', name: 'Ann Stranger' } })
+  const [hash, credential] = [Buffer.from(sealer.lookup('test', userId)), Buffer.from(sealer.lookup('credential', userId))]
+  await sql`insert into known_devices (id, user_id, token_hash, name, platform, created_at, last_seen_at) values (gen_random_uuid(), ${userId}, ${hash}, ${device.name}, 'android', now(), now())`
+  await sql`update sessions set device_id = (select id from known_devices where user_id = ${userId}), network = '203.0.113.0/24' where user_id = ${userId}`
+  await sql`insert into totp_factors (id, user_id, secret_sealed, created_at, confirmed_at) values (gen_random_uuid(), ${userId}, ${hash}, now(), now())`
+  await sql`insert into recovery_codes (id, user_id, code_hash, created_at) values (gen_random_uuid(), ${userId}, ${hash}, now())`
+  await sql`insert into passkeys (id, user_id, credential_id, public_key, counter, transports, backed_up, name, created_at) values (gen_random_uuid(), ${userId}, ${credential}, ${hash}, 7, '{usb}', false, 'Ann’s passkey', now())`
+  await sql`insert into auth_challenges (id, kind, user_id, session_id, session_kind, device_name, tries_left, created_at, expires_at)
+    select gen_random_uuid(), 'step_up', user_id, public_id, 'app', ${device.name}, 5, now(), now() from sessions where user_id = ${userId} limit 1`
+  await sql`insert into invites (id, code_hash, created_by, created_at, expires_at, used_by) values (gen_random_uuid(), ${Buffer.from(sealer.lookup('invite', userId))}, ${userId}, now(), now(), ${userId})`
+  await sql`insert into guess_throttles (key, failures, last_failure_at) values (${Buffer.from(sealer.lookup('guesses/account', email))}, 3, now())`
+  await app.deps.db.transaction((tx) => app.deps.mailer.queue(tx, { to: email, subject: 'waiting', text: 'still' }))
+  const sessions = (await sql<{ id: string }[]>`select public_id as id from sessions where user_id = ${userId}`).map(({ id }) => id)
+  // the people of tests share one hash
+  const passwordHash = await app.deps.passwords.hash(testPassword)
+  await sql`update users set password_hash = ${passwordHash} where id = ${userId}`
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+  const identifying = [email, 'Ann Autumn', 'Ann Stranger', 'own phone', 'Ann’s passkey', '203.0.113', passwordHash, hex(lookupOf(app.deps, email)), hex(credential), hex(hash), hex(sealer.lookup('guesses/account', email))]
+  return { ...person, token, sessions, identifying, pseudonym: await pseudonymOf(person) }
+}
+type Everything = Awaited<ReturnType<typeof someoneWithEverything>>
+
+async function expectForgotten({ userId, email, pseudonym, sessions, identifying }: Everything) {
+  const rows = await dump()
+  const found = rows.flatMap(({ table, row }) => identifying.filter((one) => row.includes(one)).map((one) => ({ table, one })))
+  expect(found).toEqual([])
+  // no row of a log leads to the account, not by way of a session either
+  const ofLog = rows.filter(({ row }) => row.includes(pseudonym))
+  expect(ofLog.length).toBeGreaterThan(0)
+  for (const { row } of rows.filter(({ row: text }) => text.includes(userId))) for (const link of [pseudonym, ...sessions]) expect(row).not.toContain(link)
+  const mails = await app.deps.sql<{ payload: { id: string; sealed: string } }[]>`select payload from graphile_worker._private_jobs where payload::jsonb ? 'sealed'`
+  for (const { payload } of mails) expect(app.deps.sealer.openText('mail', payload.id, Buffer.from(payload.sealed, 'base64'))).not.toContain(email)
+}
+
+describe('deletion', () => {
+  test('ends every session, is told by mail, and is undone by signing in before the time is over', async () => {
+    await using working = await startTestApp({ jobs: true, settings, database: app.database, dataDir: app.dataDir, overrides: { now: () => now } })
+    const person = await app.as.user()
+    const elsewhere = await app.as.userAgain(person)
+    const { status, body } = await remove(person)
+    expect([status, body.eraseAfter]).toEqual([202, new Date(now.getTime() + 14 * 86_400_000).toISOString()])
+    for (const { token } of [person, elsewhere]) await expect.poll(() => me(token), { timeout: 1_000 }).toBe('session_ended')
+    await mailTo(working.dataDir, person.email, 'Your account will be erased')
+
+    laterDays(13)
+    expect((await signIn({ ...person, password: 'not the password' })).status).toBe(401)
+    expect((await signIn(person)).status).toBe(200)
+    await mailTo(working.dataDir, person.email, 'Your account is kept')
+    laterDays(2)
+    await tend()
+    expect(await isErased(person)).toBe(false)
+    expect((await actionsOn(await pseudonymOf(person))).filter((action) => action.startsWith('user.'))).toEqual(['user.delete', 'user.keep'])
+  })
+
+  test('nothing is erased a moment before its time', async () => {
+    const person = await app.as.user()
+    await remove(person)
+    laterDays(13.9)
+    await tend()
+    expect(await isErased(person)).toBe(false)
+    laterDays(0.2)
+    await tend()
+    expect(await isErased(person)).toBe(true)
+  })
+
+  test('of two admins who leave at the same time, one stays: the last admin cannot go', async () => {
+    const [one, other] = [await app.as.admin(), await app.as.admin()]
+    const answers = await Promise.all([remove(one), remove(other)])
+    expect(answers.map(({ status, body }) => (status === 409 ? body.code : status)).sort()).toEqual([202, 'last_admin'])
+    const [left] = await app.deps.sql`select count(*)::int as n from users where role = 'admin' and erase_after is null`
+    expect(left?.['n']).toBe(1)
+  })
+
+  test('who signs in while the erasure runs is either kept or erased, never both', async () => {
+    for (let round = 0; round < 6; round++) {
+      const person = await app.as.user()
+      await remove(person)
+      laterDays(15)
+      const [{ status, body }] = await Promise.all([signIn(person), tend()])
+      const erased = await isErased(person)
+      expect([status, erased]).toEqual(erased ? [401, true] : [200, false])
+      if (!erased) expect(await me(body.tokens.accessToken)).toBeUndefined()
+      expect((await readdir(join(app.dataDir, 'erasures'))).includes(person.userId)).toBe(erased)
+    }
+  })
+})
+
+describe('erasure (control C7)', () => {
+  test('leaves nothing in any table that says who it was, and nothing that leads from the audit log to the account', async () => {
+    const person = await someoneWithEverything()
+    const before = (await dump()).map(({ row }) => row).join('\n')
+    // all of it was there to be found; the address itself only sealed
+    expect(person.identifying.filter((one) => !before.includes(one))).toEqual([person.email])
+    expect((await remove(person)).status).toBe(202)
+    laterDays(15)
+    await tend()
+    expect(await isErased(person)).toBe(true)
+    await expectForgotten(person)
+    // the log itself stays, under a name that means nobody
+    expect(await actionsOn(person.pseudonym)).toEqual(expect.arrayContaining(['user.update', 'user.export', 'user.delete', 'user.erase']))
+    expect((await signIn(person)).body.code).toBe('invalid_credentials')
+    await tend()
+    await expectForgotten(person)
+  })
+
+  test('the address may become another person', async () => {
+    const person = await app.as.user()
+    await remove(person)
+    laterDays(15)
+    await tend()
+    const { insertUser } = await import('./users.ts')
+    const passwordHash = await app.deps.passwords.hash('a new passphrase of mine 5')
+    const anew = await app.deps.db.transaction((tx) => insertUser(app.deps, tx, { email: person.email, name: null, locale: 'en', role: 'user', passwordHash }))
+    expect(anew).not.toBeNull()
+    expect(anew).not.toBe(person.userId)
+    expect((await signIn({ email: person.email, password: 'a new passphrase of mine 5' })).body.user.id).toBe(anew)
+    await tend()
+    expect((await signIn({ email: person.email, password: 'a new passphrase of mine 5' })).status).toBe(200)
+  })
+
+  test('is applied again to a database restored from an older backup, before a server answers', async () => {
+    const person = await someoneWithEverything()
+    const tables = ['users', 'sessions', 'refresh_tokens', 'known_devices', 'totp_factors', 'recovery_codes', 'passkeys', 'auth_challenges', 'email_flows', 'invites', 'data_exports', 'guess_throttles']
+    for (const table of tables) await superuser.unsafe(`create table backup_${table} as table ${table}`)
+    await remove(person)
+    laterDays(15)
+    await tend()
+    expect((await readdir(join(app.dataDir, 'erasures'))).includes(person.userId)).toBe(true)
+
+    await superuser.begin(async (sql) => {
+      await sql`set local session_replication_role = replica`
+      for (const table of tables) {
+        await sql.unsafe(`delete from ${table}`)
+        const columns = (await sql<{ name: string }[]>`select column_name as name from information_schema.columns where table_name = ${table} and is_generated = 'NEVER' and table_schema = 'public'`).map(({ name }) => name).join(', ')
+        await sql.unsafe(`insert into ${table} (${columns}) select ${columns} from backup_${table}`)
+        await sql.unsafe(`drop table backup_${table}`)
+      }
+    })
+    expect(await isErased(person)).toBe(false)
+    await using restored = await startTestApp({ settings, database: app.database, dataDir: app.dataDir, overrides: { now: () => now } })
+    expect(restored.deps.now()).toBe(now)
+    expect(await isErased(person)).toBe(true)
+    await expectForgotten(person)
+  })
+
+  test('is written down by every node, for its owner only', async () => {
+    const person = await app.as.user()
+    await remove(person)
+    laterDays(15)
+    await tend()
+    const folder = join(app.dataDir, 'erasures')
+    expect([(await stat(folder)).mode & 0o777, (await stat(join(folder, person.userId))).mode & 0o777, (await stat(join(folder, person.userId))).size]).toEqual([0o700, 0o600, 0])
+    // another node, or one that stopped before it had written
+    await rm(folder, { recursive: true })
+    await tend()
+    expect(await readdir(folder)).toContain(person.userId)
+  })
+})

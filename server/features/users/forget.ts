@@ -1,0 +1,72 @@
+import { eq, or } from 'drizzle-orm'
+import type { Tx } from '../../../db/client.ts'
+import { authChallenges, dataExports, emailFlows, guessThrottles, invites, knownDevices, passkeys, playbackLinks, recoveryCodes, sessions, totpFactors, users } from '../../../db/schema/index.ts'
+import type { Deps } from '../../kit/context.ts'
+import { dropMailsTo } from '../../kit/waiting-mails.ts'
+
+type ForgetDeps = Pick<Deps, 'now' | 'newId' | 'randomBytes' | 'sealer'>
+type Person = { id: string; emailLookup: Uint8Array | null; emailSealed: Uint8Array | null }
+
+/** Whom the rows of erased people belong to: nobody. One row for all of them, so that none leads from an audit row to a person. */
+export const nobodyId = '00000000-0000-4000-8000-000000000000'
+const nothing = new Uint8Array(0)
+
+/**
+ * Empties every column that says who someone was, and gives their rows to nobody: after it no row leads from a pseudonym of the
+ * audit log to a user id, nor from either to a person (control C7). The server may not delete, so rows stay as shells.
+ */
+export async function forgetPerson(deps: ForgetDeps, tx: Tx, { id, emailLookup, emailSealed }: Person): Promise<void> {
+  await makeNobody(deps, tx)
+  const email = emailSealed ? deps.sealer.openText('column', `users/${id}`, emailSealed) : null
+  await forgetSignIns(tx, id)
+  await forgetFactors(deps, tx, id)
+  await forgetFlows(deps, tx, { id, emailLookup })
+  await tx.update(dataExports).set({ userId: nobodyId, sealed: null, tokenHash: null }).where(eq(dataExports.userId, id))
+  await tx.update(invites).set({ createdBy: nobodyId }).where(eq(invites.createdBy, id))
+  await tx.update(invites).set({ usedBy: nobodyId }).where(eq(invites.usedBy, id))
+  if (email !== null) {
+    await dropMailsTo(deps, tx, email)
+    // the count of wrong guesses at an address is found by a keyed hash of it
+    await tx.update(guessThrottles).set({ key: deps.randomBytes(32) }).where(eq(guessThrottles.key, deps.sealer.lookup('guesses/account', email)))
+  }
+  await tx
+    .update(users)
+    .set({ pseudonym: deps.newId(), emailLookup: null, emailSealed: null, name: null, locale: 'en', role: 'user', passwordHash: null, bannedAt: null, banReason: null, erasedAt: deps.now() })
+    .where(eq(users.id, id))
+}
+
+async function makeNobody(deps: ForgetDeps, tx: Tx): Promise<void> {
+  const now = deps.now()
+  await tx.insert(users).values({ id: nobodyId, pseudonym: deps.newId(), role: 'user', createdAt: now, erasedAt: now }).onConflictDoNothing()
+}
+
+async function forgetSignIns(tx: Tx, id: string): Promise<void> {
+  await tx.update(playbackLinks).set({ userId: nobodyId }).where(eq(playbackLinks.userId, id))
+  await tx.update(sessions).set({ userId: nobodyId, deviceName: null, devicePlatform: null, network: null, deviceId: null }).where(eq(sessions.userId, id))
+}
+
+async function forgetFactors(deps: ForgetDeps, tx: Tx, id: string): Promise<void> {
+  const removedAt = deps.now()
+  await tx.update(totpFactors).set({ userId: nobodyId, secretSealed: nothing, removedAt }).where(eq(totpFactors.userId, id))
+  await tx.update(recoveryCodes).set({ userId: nobodyId, codeHash: nothing, removedAt }).where(eq(recoveryCodes.userId, id))
+  // what has to be unique is overwritten row by row
+  for (const { passkeyId } of await tx.select({ passkeyId: passkeys.id }).from(passkeys).where(eq(passkeys.userId, id))) {
+    const emptied = { credentialId: deps.randomBytes(32), publicKey: nothing, name: '', transports: [], counter: 0 }
+    await tx.update(passkeys).set({ ...emptied, userId: nobodyId, removedAt }).where(eq(passkeys.id, passkeyId))
+  }
+  for (const { deviceId } of await tx.select({ deviceId: knownDevices.id }).from(knownDevices).where(eq(knownDevices.userId, id))) {
+    await tx.update(knownDevices).set({ userId: nobodyId, tokenHash: deps.randomBytes(32), name: null, platform: null, removedAt }).where(eq(knownDevices.id, deviceId))
+  }
+}
+
+async function forgetFlows({ now }: ForgetDeps, tx: Tx, { id, emailLookup }: Pick<Person, 'id' | 'emailLookup'>): Promise<void> {
+  const usedAt = now()
+  await tx
+    .update(authChallenges)
+    .set({ userId: null, sessionId: null, deviceId: null, deviceName: null, devicePlatform: null, webauthnChallenge: null, usedAt })
+    .where(eq(authChallenges.userId, id))
+  await tx
+    .update(emailFlows)
+    .set({ userId: null, inviteId: null, emailLookup: nothing, emailSealed: nothing, name: null, passwordHash: null, codeHash: null, usedAt })
+    .where(or(eq(emailFlows.userId, id), emailLookup ? eq(emailFlows.emailLookup, emailLookup) : undefined))
+}
