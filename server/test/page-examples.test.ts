@@ -31,7 +31,10 @@ async function read(text: string, given = answers, headers: Record<string, strin
   const log: (Sent | number)[] = []
   const left = given.map(([status, body]): Got => ({ status, body, headers: new Headers(headers) }))
   const run = createReader({
-    send: (sent) => Promise.resolve(log.push(sent) && (left.shift() ?? expect.fail('one request too many'))),
+    send(sent) {
+      log.push(sent)
+      return Promise.resolve(left.shift() ?? expect.fail('one request too many'))
+    },
     pass: (milliseconds) => void log.push(milliseconds),
     phrase: (words) => Promise.resolve(words.startsWith('the key of ') ? `k-${words.slice(11)}` : null),
   })
