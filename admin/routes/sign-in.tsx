@@ -18,7 +18,8 @@ export const meta: MetaFunction = () => [{ title: 'Sign in · torrent-streamer' 
 export function loader({ context, request }: LoaderFunctionArgs) {
   const { searchParams } = new URL(request.url)
   const next = returnTo(searchParams.get('next'))
-  if (context.actor) throw redirect(next)
+  // a form that was sent is answered first: someone may sign in anew
+  if (context.actor && context.form.size === 0) throw redirect(next)
   const eraseAfter = searchParams.get('erased')
   return {
     next,

@@ -260,7 +260,7 @@ describe('pages', () => {
 })
 
 describe('the first admin', () => {
-  test('is made by the link, once, and signed in', async () => {
+  test('is made by the link, once, and signed in to add a second factor', async () => {
     await using fresh = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' } })
     const path = new URL((await makeSetupLink(fresh.deps)).url).pathname
     const first = visitConsole(fresh.baseUrl)
@@ -271,7 +271,10 @@ describe('the first admin', () => {
     expect(weak.text).toContain('Password is too easy to guess')
     expect(await fresh.deps.sql`select * from users`).toHaveLength(0)
     expect((await first.post(path, account)).headers.location).toBe('/')
-    expect((await first.get('/')).text).toContain('first@example.org')
+    // signed in, and asked for a second factor before anything else (control A9)
+    const queue = await first.get('/')
+    expect(queue.status).toBe(403)
+    expect(queue.text).toContain('This account needs a second factor.')
 
     const second = visitConsole(fresh.baseUrl)
     await second.get(path)

@@ -88,6 +88,12 @@ function countOne({ key, free, firstSeconds, mostSeconds, forgetSeconds }: Count
     returning blocked_until as until`
 }
 
+/** Forgets what was tried at something: it has a new secret now, or its person is to be forgotten. */
+export async function forgetGuesses({ sealer }: Pick<Ctx, 'sealer'>, tx: Tx, { pace, of }: GuessSubject): Promise<void> {
+  // the row stays, since the server may not delete; emptied, it says nothing and is found by nothing
+  await tx.execute(sql`update guess_throttles set key = sha256(convert_to(gen_random_uuid()::text, 'UTF8')), failures = 0, blocked_until = null where key = ${hex(keyOf({ sealer }, pace, of))}`)
+}
+
 /** Hashed under a key: the table tells neither whose account nor which address it counts (control C5). */
 const keyOf = ({ sealer }: Pick<Ctx, 'sealer'>, kind: string, of: string): string => Buffer.from(sealer.lookup(`guesses/${kind}`, of)).toString('hex')
 const hex = (key: string) => sql`decode(${key}, 'hex')`

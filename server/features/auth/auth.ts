@@ -2,6 +2,7 @@
 export { completeSignIn, startSession } from './complete-sign-in.ts'
 export { endFlows } from './email-flows.ts'
 export { endOtherSessionsOfUser, endOwnSession, endSessionsOfUser, noteProof } from './sessions.ts'
+export { matchesOwnPassword } from './own-password.ts'
 export { signAccessToken } from './access-tokens.ts'
 export type { NewSession, Opening } from './sessions.ts'
 export * as mails from './mails.ts'

@@ -2,8 +2,10 @@ import { and, eq, isNull } from 'drizzle-orm'
 import type { z } from 'zod'
 import { users } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
+import { forgetGuesses } from '../../kit/guesses.ts'
 import { lookupOf, normaliseEmail, ownerOf } from '../users/users.ts'
 import type { Flow, ForgotPassword, ResetPassword } from './contract.ts'
+import { forgetDevices } from './devices.ts'
 import { addressOfFlow, beginFlow, codeInvalid, codeMinutes, mayMail, openFlow } from './email-flows.ts'
 import { localeOf, passwordChanged, passwordResetCode } from './mails.ts'
 import { demandStrongPassword } from './password-rules.ts'
@@ -43,6 +45,9 @@ export async function resetPassword(ctx: Ctx, { flowId, code, newPassword }: z.i
     // banned or moved to another address since the code went out
     if (!user) return false
     await endSessionsOfUser(ctx, tx, userId, 'password_reset')
+    // what strangers tried at the old password does not keep its owner waiting, and no device is known any more
+    await forgetGuesses(ctx, tx, { pace: 'account', of: flow.email })
+    await forgetDevices(ctx, tx, userId)
     await ctx.audit(tx, { action: 'user.reset_password', target: { kind: 'user', id: userId } })
     await ctx.mailer.queue(tx, { to: flow.email, ...passwordChanged(localeOf(user.locale)) })
     return true

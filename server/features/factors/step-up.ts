@@ -4,7 +4,7 @@ import { authChallenges, users } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
 import { Conflict, Invalid, Unauthenticated } from '../../kit/errors.ts'
 import { waysToStepUp } from '../../kit/proofs.ts'
-import { noteProof, signAccessToken } from '../auth/auth.ts'
+import { matchesOwnPassword, noteProof, signAccessToken } from '../auth/auth.ts'
 import type { Session } from '../auth/contract.ts'
 import { userById } from '../users/users.ts'
 import { answerChallenge, newChallenge } from './challenges.ts'
@@ -33,9 +33,9 @@ type Given = Omit<z.infer<typeof FinishStepUp>, 'challengeId'>
 export function finishStepUp(ctx: Authed, { challengeId, ...given }: z.infer<typeof FinishStepUp>): Promise<z.infer<typeof Session>> {
   const { userId, sessionId } = ctx.actor
   const { password, factor } = read(given)
-  const purpose = and(eq(authChallenges.kind, 'step_up'), eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId))
+  const purpose = { kind: 'step_up' as const, where: and(eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId)) }
   return answerChallenge(ctx, challengeId, purpose, {
-    check: async () => password === undefined || ctx.passwords.matches(await passwordHashOf(ctx), password),
+    check: async () => password === undefined || matchesOwnPassword(ctx, { userId, passwordHash: await passwordHashOf(ctx) }, password),
     async prove(tx, { webauthnChallenge }) {
       const ways = await waysToStepUp(tx, userId)
       if (factor ? !(await proveFactor(ctx, tx, { userId, webauthnChallenge }, factor)) : !ways.includes('password')) return null
@@ -57,9 +57,8 @@ function read({ password, code, assertion }: Given): { password: string | undefi
     if (password !== undefined || code !== undefined) throw new Invalid([{ path: 'assertion', message: 'is a whole proof: give nothing beside it' }])
     return { password, factor: { method: 'passkey', assertion } }
   }
-  if (password === undefined) throw new Invalid([{ path: 'password', message: 'is needed, unless a passkey proves it' }])
-  if (code === undefined) return { password, factor: null }
-  return { password, factor: { method: /^\d{3} ?\d{3}$/.test(code) ? 'totp' : 'recovery_code', code } }
+  if (!password) throw new Invalid([{ path: 'password', message: 'is needed, unless a passkey proves it' }])
+  return { password, factor: code === undefined ? null : { method: /^\d{3} ?\d{3}$/.test(code) ? 'totp' : 'recovery_code', code } }
 }
 
 async function passwordHashOf(ctx: Authed): Promise<string | null> {

@@ -1,7 +1,8 @@
 import { eq, or } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
-import { authChallenges, dataExports, emailFlows, guessThrottles, invites, knownDevices, passkeys, playbackLinks, recoveryCodes, sessions, totpFactors, users } from '../../../db/schema/index.ts'
+import { authChallenges, dataExports, emailFlows, invites, knownDevices, passkeys, playbackLinks, recoveryCodes, sessions, totpFactors, users } from '../../../db/schema/index.ts'
 import type { Deps } from '../../kit/context.ts'
+import { forgetGuesses } from '../../kit/guesses.ts'
 import { dropMailsTo } from '../../kit/waiting-mails.ts'
 
 type ForgetDeps = Pick<Deps, 'now' | 'newId' | 'randomBytes' | 'sealer'>
@@ -26,8 +27,7 @@ export async function forgetPerson(deps: ForgetDeps, tx: Tx, { id, emailLookup, 
   await tx.update(invites).set({ usedBy: nobodyId }).where(eq(invites.usedBy, id))
   if (email !== null) {
     await dropMailsTo(deps, tx, email)
-    // the count of wrong guesses at an address is found by a keyed hash of it
-    await tx.update(guessThrottles).set({ key: deps.randomBytes(32) }).where(eq(guessThrottles.key, deps.sealer.lookup('guesses/account', email)))
+    await forgetGuesses(deps, tx, { pace: 'account', of: email })
   }
   await tx
     .update(users)
