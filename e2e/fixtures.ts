@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { expect, test as base, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from '@playwright/test'
+import postgres from 'postgres'
 import { z } from 'zod'
 import { runAdmin } from '../scripts/demo/admin-command.ts'
 import { enrolAuthenticator, signIn as signInByApi, type Authenticator } from '../scripts/demo/authenticator.ts'
@@ -13,7 +14,7 @@ import { PublicApi } from '../scripts/demo/public-api.ts'
 import { startSwarm, type Swarm } from '../server/test/swarm.ts'
 import { makeTorrent } from '../server/test/torrents.ts'
 
-export type Person = { email: string; password: string; authenticator: Authenticator }
+export type Person = { userId: string; email: string; password: string; authenticator: Authenticator }
 
 export type Instance = {
   url: string
@@ -23,6 +24,8 @@ export type Instance = {
   makeModerator(): Promise<Person>
   /** As the operator's command makes one: a password, and nothing else yet. */
   makeUnenrolled(): Promise<Omit<Person, 'authenticator'>>
+  /** As if the person had given every proof of theirs ten minutes ago: a journey cannot wait for them to grow old. */
+  ageProofs(person: Pick<Person, 'userId'>): Promise<void>
   /** The newest code mailed to that address, from the outbox. */
   mailedCode(email: string): Promise<string>
   /** Offers a title whose files are known, by API key. */
@@ -39,15 +42,15 @@ export const clipFile = fileURLToPath(new URL('../scripts/demo/clip.mp4', import
 /** An instance with its own data folder and port, for as long as `use` takes. */
 export async function withInstance(use: (instance: Instance) => Promise<void>): Promise<void> {
   await using started = await startOwnInstance({ name: 'e2e', settings: { RATE_LIMIT_FACTOR: '1000' }, report: () => {} })
-  const { env, instance: { baseUrl: url, setupLink, dataDir } } = started
+  const { env, instance: { baseUrl: url, setupLink, dataDir, databaseUrls } } = started
   const api = new PublicApi(url)
   const admin = { ...env, PORT: new URL(url).port }
   let people = 0
   let apiKey: Promise<{ key: string }> | null = null
   const makeUnenrolled = async () => {
     const email = `moderator${(people += 1)}@example.org`
-    const { password } = await runAdmin(['create-user', '--email', email, '--role', 'moderator'], { env: admin, answer: z.object({ password: z.string() }) })
-    return { email, password }
+    const made = await runAdmin(['create-user', '--email', email, '--role', 'moderator'], { env: admin, answer: z.object({ userId: z.string(), password: z.string() }) })
+    return { ...made, email }
   }
   await use({
     url,
@@ -57,6 +60,12 @@ export async function withInstance(use: (instance: Instance) => Promise<void>): 
     async makeModerator() {
       const person = await makeUnenrolled()
       return { ...person, authenticator: await enrolAuthenticator(api, await signInByApi(api, person)) }
+    },
+    async ageProofs({ userId }) {
+      const sql = postgres(databaseUrls.app, { max: 1 })
+      const { count } = await sql`update sessions set authenticated_at = authenticated_at - interval '10 minutes' where user_id = ${userId} and ended_at is null`
+      await sql.end()
+      expect(count).toBeGreaterThan(0)
     },
     mailedCode: (email) => codeFor(dataDir, email),
     async offer(title, { torrentFile, description, files = ['Feature.mp4'] } = {}) {

@@ -1,7 +1,7 @@
 /** Every page in both themes and on a narrow phone: nothing that axe objects to, nothing that does not fit. Pictures are kept. */
 import AxeBuilder from '@axe-core/playwright'
-import type { Page } from '@playwright/test'
-import { expect, lineOf, signIn, test } from './fixtures.ts'
+import type { Page, TestInfo } from '@playwright/test'
+import { expect, giveCode, givePassword, lineOf, signIn, test } from './fixtures.ts'
 
 const views = [
   { name: 'light', colorScheme: 'light', viewport: { width: 1280, height: 800 } },
@@ -18,12 +18,7 @@ for (const { name, ...view } of views) {
 
     test('every page is accessible and fits', async ({ page, instance, moderator }, info) => {
       test.slow()
-      const look = async (what: string) => {
-        const { violations } = await new AxeBuilder({ page }).analyze()
-        expect(violations.map(({ id, nodes }) => `${what}: ${id} at ${nodes.map(({ html }) => html).join(' and ')}`)).toEqual([])
-        expect(await widthLost(page)).toBe(0)
-        await page.screenshot({ path: info.outputPath(`${what}.png`), fullPage: true })
-      }
+      const look = lookAt(page, info)
       await instance.offer(`${longTitle} (${name})`, { description: 'One line.\n\nAnother.', files: [`${'folder/'.repeat(9)}Feature.mp4`, 'Feature.mkv', 'notes.txt'] })
 
       await page.goto('/sign-in')
@@ -35,6 +30,17 @@ for (const { name, ...view } of views) {
       await look('sign-in refused')
       await page.goto('/set-up/nothing')
       await look('set-up')
+      await page.goto('/sign-in')
+      await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+      await expect(page.getByRole('alert')).toContainText('No passkey was used')
+      await look('sign-in by passkey')
+      await page.goto('/sign-in')
+      await givePassword(page, moderator)
+      await look('second factor')
+      await page.getByText('Use a recovery code instead').click()
+      await giveCode(page, '000000')
+      await expect(page.getByRole('alert').first()).toBeVisible()
+      await look('second factor refused')
 
       await signIn(page, moderator)
       await look('queue')
@@ -60,7 +66,78 @@ for (const { name, ...view } of views) {
       await page.goto('/nowhere')
       await look('no such page')
     })
+
+    test('so is every page about oneself', async ({ page, instance, moderator }, info) => {
+      test.slow()
+      const look = lookAt(page, info)
+      await signIn(page, moderator)
+      await instance.ageProofs(moderator)
+      await page.goto('/account/password')
+      await look('step-up')
+      await page.getByLabel('Password').fill(moderator.password)
+      await page.getByLabel('Code').fill('000000')
+      await page.getByRole('button', { name: 'Go on' }).click()
+      await look('step-up refused')
+      await page.getByLabel('Password').fill(moderator.password)
+      await page.getByLabel('Code').fill(await moderator.authenticator.code())
+      await page.getByRole('button', { name: 'Go on' }).click()
+      await look('password')
+      await page.getByLabel('Current password').fill(moderator.password)
+      await page.getByLabel('New password').fill('password1234')
+      await page.getByRole('button', { name: 'Change the password' }).click()
+      await look('password refused')
+      for (const name of ['', 'email', 'security', 'sessions', 'data']) {
+        await page.goto(`/account/${name}`)
+        await expect(page.getByRole('heading', { level: 1, name: 'Your account' })).toBeVisible()
+        await look(name || 'profile')
+      }
+      await page.goto('/account/email')
+      await page.getByLabel('New address').fill(`a.rather.long.address.of.somebody.${name}@mail.example.org`)
+      await page.getByRole('button', { name: 'Send the code' }).click()
+      await look('email code')
+      await page.goto('/account/security/recovery-codes')
+      await look('new recovery codes')
+      await page.getByRole('button', { name: 'Make ten new codes' }).click()
+      await look('recovery codes')
+      await page.goto('/account/security')
+      await page.getByText('Remove the app…').click()
+      await look('remove the app')
+      await page.getByRole('button', { name: 'Remove the authenticator app' }).click()
+      await expect(page.getByRole('alert')).toBeVisible()
+      await page.getByRole('button', { name: 'Move to another app' }).click()
+      await look('authenticator')
+      await page.getByLabel('Code').fill('000000')
+      await page.getByRole('button', { name: 'Confirm the code' }).click()
+      await look('authenticator refused')
+      await page.goto('/account/security/authenticator')
+      await look('authenticator before')
+      await page.goto('/account/security/passkey')
+      await look('passkey name')
+      await page.getByLabel('Name of the passkey').fill('A phone')
+      await page.getByRole('button', { name: 'Add a passkey' }).click()
+      await expect(page.getByRole('heading', { name: 'Make the passkey' })).toBeVisible()
+      await expect(page.getByRole('alert')).toContainText('No passkey was used')
+      await look('passkey')
+    })
+
+    test('so is what a new moderator sees first', async ({ page, instance }, info) => {
+      await page.goto('/sign-in')
+      await givePassword(page, await instance.makeUnenrolled())
+      await expect(page.getByRole('heading', { name: 'Protect your account first' })).toBeVisible()
+      await lookAt(page, info)('enrolment')
+    })
   })
+}
+
+
+/** Nothing that axe objects to, nothing that does not fit; a picture is kept. */
+function lookAt(page: Page, info: TestInfo) {
+  return async (what: string) => {
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    expect(violations.map(({ id, nodes }) => `${what}: ${id} at ${nodes.map(({ html }) => html).join(' and ')}`)).toEqual([])
+    expect(await widthLost(page), what).toBe(0)
+    await page.screenshot({ path: info.outputPath(`${what}.png`), fullPage: true })
+  }
 }
 
 /** By how many pixels a page is wider than its window. */

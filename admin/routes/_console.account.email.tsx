@@ -18,7 +18,7 @@ export const meta: MetaFunction = () => [{ title: 'E-mail · torrent-streamer' }
 export async function loader({ context, request }: LoaderFunctionArgs) {
   const { searchParams } = new URL(request.url)
   const done = searchParams.has('done')
-  if (request.method === 'GET' && !done) demandFresh(context, request)
+  if (!done) demandFresh(context, request)
   const { email } = await context.api.users.me()
   return { email, done, newEmail: searchParams.get('newEmail') ?? '' }
 }

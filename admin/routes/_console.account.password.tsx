@@ -17,7 +17,7 @@ export const meta: MetaFunction = () => [{ title: 'Password · torrent-streamer'
 
 export async function loader({ context, request }: LoaderFunctionArgs) {
   const done = new URL(request.url).searchParams.has('done')
-  if (request.method === 'GET' && !done) demandFresh(context, request)
+  if (!done) demandFresh(context, request)
   const { email } = await context.api.users.me()
   return { email, done }
 }

@@ -25,6 +25,10 @@ export default function Account() {
   if (enrolling) {
     return (
       <div className="mx-auto max-w-3xl">
+        <PageHeader
+          title="Protect your account first"
+          lead={<p className="max-w-prose">Whoever decides about titles signs in with more than a password. Choose what suits you; it takes a minute, and you can add the other later.</p>}
+        />
         <Outlet />
       </div>
     )

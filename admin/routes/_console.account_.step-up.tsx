@@ -60,7 +60,7 @@ export default function StepUp() {
   const challenge = answer?.challenge
   return (
     <div className="mx-auto max-w-md">
-      <Card title="Is it you?" lead={<p>What you are about to do needs a proof that is a few minutes old at most. Then you come back to where you were.</p>}>
+      <Card level="h1" title="Is it you?" lead={<p>What you are about to do needs a proof that is a few minutes old at most. Then you come back to where you were.</p>}>
         {answer?.refused && <Notice tone="bad" title={answer.refused} />}
         {challenge?.passkeyOptions ? (
           <PasskeyForm kind="get" action={path} options={challenge.passkeyOptions} start button="Use your passkey">

@@ -1,5 +1,6 @@
-import { data, redirect, type ActionFunctionArgs, type MetaFunction } from '@remix-run/node'
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
 import { Link, useActionData } from '@remix-run/react'
+import { isForm } from '../is-form.ts'
 import type { RouteHandle } from '../load-context.ts'
 import { returnTo } from '../return-to.ts'
 import { saidOfProof } from '../second-factor.ts'
@@ -14,8 +15,8 @@ export const handle = { permission: 'public', hydrate: false } satisfies RouteHa
 export const meta: MetaFunction = () => [{ title: 'Sign in with a passkey · torrent-streamer' }]
 
 /** A challenge is made when somebody asks for one, not by a link. */
-export function loader() {
-  return redirect('/sign-in')
+export function loader({ context }: LoaderFunctionArgs) {
+  return isForm(context) ? null : redirect('/sign-in')
 }
 
 /** Without a credential a sign-in begins; with one it ends, or begins again. */

@@ -1,5 +1,6 @@
-import { data, redirect, type ActionFunctionArgs, type MetaFunction } from '@remix-run/node'
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
 import { useActionData } from '@remix-run/react'
+import { isForm } from '../is-form.ts'
 import type { RouteHandle } from '../load-context.ts'
 import { returnTo } from '../return-to.ts'
 import { isMethod, readAsked, saidOfProof } from '../second-factor.ts'
@@ -11,8 +12,8 @@ export const handle = { permission: 'public', hydrate: false } satisfies RouteHa
 export const meta: MetaFunction = () => [{ title: 'Second factor · torrent-streamer' }]
 
 /** Only a sign-in leads here, and it brings its challenge along. */
-export function loader() {
-  return redirect('/sign-in')
+export function loader({ context }: LoaderFunctionArgs) {
+  return isForm(context) ? null : redirect('/sign-in')
 }
 
 export async function action({ context }: ActionFunctionArgs) {

@@ -2,7 +2,6 @@ import { Form } from '@remix-run/react'
 import { Button } from './button.tsx'
 import { Card } from './card.tsx'
 import { Csrf } from './csrf.tsx'
-import { PageHeader } from './page-header.tsx'
 import { PageScript } from './page-script.tsx'
 import { PasskeyNameForm } from './passkey-name-form.tsx'
 
@@ -10,10 +9,6 @@ import { PasskeyNameForm } from './passkey-name-form.tsx'
 export function Enrolment({ next }: { next: string }) {
   return (
     <>
-      <PageHeader
-        title="Protect your account first"
-        lead={<p className="max-w-prose">Whoever decides about titles signs in with more than a password. Choose what suits you; it takes a minute, and you can add the other later.</p>}
-      />
       <div className="grid gap-5 md:grid-cols-2">
         <Card title="Authenticator app" lead={<p>An app on your phone shows a code of 6 digits, a new one every half minute. Works with Aegis, 2FAS, Google and Microsoft Authenticator, and password managers.</p>}>
           <Form method="post" action="/account/security/authenticator" reloadDocument className="grid self-end">

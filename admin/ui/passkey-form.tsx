@@ -14,9 +14,7 @@ export function PasskeyForm({ kind, action, options, button, look = 'primary', s
       {children}
       <input type="hidden" name="credential" />
       <p role="alert" data-problem className="text-sm font-medium text-bad empty:hidden" />
-      <noscript>
-        <p className="text-sm font-medium text-warn">Passkeys need JavaScript, and this browser has it switched off.</p>
-      </noscript>
+      <p className="hidden text-sm font-medium text-warn noscript:block">Passkeys need JavaScript, and this browser has it switched off.</p>
       <Button type="submit" look={look}>
         {button}
       </Button>

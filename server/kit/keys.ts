@@ -22,7 +22,7 @@ export type Keys = SealingKeys & {
   macs(kind: MacKind): MacKey[]
   /** Public keys of every access-token key that verifies (RFC 7517). */
   publicKeys(): JWK[]
-  [Symbol.dispose](): void
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** `work`: of a signing key its pair, of the others their secret. */
@@ -78,7 +78,11 @@ export async function loadKeys(deps: KeyDeps): Promise<Keys> {
     current: () => ({ id: current('column').id, sealer: sealerOf(current('column')) }),
     opening: (id) => ring.filter((held) => held.kind === 'column' && held.id === id).map(sealerOf)[0] ?? null,
     lookup: () => sealerOf(current('lookup')),
-    [Symbol.dispose]: unsubscribe,
+    async [Symbol.asyncDispose]() {
+      unsubscribe()
+      // what has been begun is read to its end, while the database is still there
+      await reading
+    },
   }
 }
 

@@ -47,7 +47,7 @@ export function visitConsole(baseUrl: string, always: Headers = {}): ConsoleVisi
     const hidden = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(answer.text)?.[1]
     const challengeId = hidden('challengeId')
     if (!challengeId || !secondFactor) return answer
-    return post('/sign-in', { challengeId, next: hidden('next') ?? '', code: (await secondFactor()).code })
+    return post('/sign-in/second-factor', { challengeId, methods: hidden('methods') ?? '', next: hidden('next') ?? '', ...(await secondFactor()) })
   }
   return {
     cookies,

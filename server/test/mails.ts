@@ -31,9 +31,9 @@ export function openOutbox({ dataDir, deps }: Pick<TestApp, 'dataDir' | 'deps'>)
     return mails.filter(({ mail }) => mail.includes(`To: ${address}\r\n`))
   }
   return {
-    /** The next mail to an address, once it is there. */
-    async next(address: string): Promise<Email> {
-      const { name, mail } = await vi.waitFor(async () => (await unread(address))[0] ?? expect.fail(`no mail to ${address} yet`), { timeout: 15_000, interval: 25 })
+    /** The next mail to an address, once it is there; `about` passes over those with another subject. */
+    async next(address: string, about = ''): Promise<Email> {
+      const { name, mail } = await vi.waitFor(async () => (await unread(address)).find((one) => one.mail.includes(`Subject: ${about}`)) ?? expect.fail(`no mail to ${address} yet`), { timeout: 15_000, interval: 25 })
       seen.add(name)
       return PostalMime.parse(mail)
     },

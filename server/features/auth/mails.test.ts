@@ -22,6 +22,7 @@ const all: Record<string, (locale: Locale) => Letter> = {
   'factorsChanged: recovery_codes': (locale) => mails.factorsChanged(locale, { what: 'recovery_codes' }),
   newDevice: (locale) => mails.newDevice(locale, device),
   deletionScheduled: (locale) => mails.deletionScheduled(locale, { at }),
+  deletionCancelled: (locale) => mails.deletionCancelled(locale),
 }
 const textIn = (html: string) => html.replaceAll(/<style.*?<\/style>|<title>.*?<\/title>|<[^>]*>/gs, ' ').replaceAll('&amp;', '&').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&#39;', "'")
 const words = (text: string) => text.replaceAll(/[:\s-]+/g, ' ').trim()

@@ -22,7 +22,7 @@ const signIn = async (email: string, password: string) => (await app.call('POST'
 const passwordOf = async ({ userId }: Person) => (await app.deps.sql`select password_hash from users where id = ${userId}`)[0]?.['password_hash'] as string
 const begun = async (person: Person) => {
   const flowId = await forgot(person.email)
-  return { flowId, code: codeOf(await outbox.next(person.email)) }
+  return { flowId, code: codeOf(await outbox.next(person.email, 'Your code')) }
 }
 
 describe('a forgotten password', () => {
@@ -39,7 +39,7 @@ describe('a forgotten password', () => {
     const reasons = await app.deps.sql`select distinct end_reason from sessions where user_id = ${person.userId}`
     expect(reasons.map((row) => row['end_reason'])).toEqual(['password_reset'])
 
-    expect((await outbox.next(person.email)).subject).toBe('Your password was changed')
+    expect((await outbox.next(person.email, 'Your password')).subject).toBe('Your password was changed')
     expect((await signIn(person.email, person.password)).code).toBe('invalid_credentials')
     expect((await signIn(person.email, fresh)).status).toBe('signed_in')
     const [row] = await app.deps.sql`select count(*)::int as rows from audit_log join users on pseudonym::text = target_id where action = 'user.reset_password' and users.id = ${person.userId}`

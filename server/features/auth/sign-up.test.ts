@@ -145,7 +145,7 @@ describe('what is one address', () => {
     expect(await signIn(person.email, person.password)).toBe(200)
     expect(await signIn(spelling, person.password)).toBe(200)
     const flowId = await signUp(spelling)
-    expect((await outbox.next(owner)).subject).toBe('You already have an account')
+    expect((await outbox.next(owner, 'You already')).subject).toBe('You already have an account')
     expect((await verify(flowId, '12345678')).status).toBe(401)
     expect(await usersAt(owner)).toBe(1)
   })

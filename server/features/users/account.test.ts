@@ -138,7 +138,7 @@ describe('own sessions (control A12)', () => {
     const person = await app.as.user()
     const { sql } = app.deps
     await sql`insert into known_devices (id, user_id, token_hash, created_at, last_seen_at) values (gen_random_uuid(), ${person.userId}, sha256(${person.userId}::text::bytea), now(), now())`
-    await sql`update sessions set device_id = (select id from known_devices where user_id = ${person.userId}) where user_id = ${person.userId}`
+    await sql`update sessions set device_id = (select id from known_devices where user_id = ${person.userId} order by created_at desc limit 1) where user_id = ${person.userId}`
     const [session] = await sessionsOf(person)
     expect((await app.call('DELETE', `/users/me/sessions/${session?.id}`, { token: person.token })).status).toBe(204)
     expect(await sql`select 1 from known_devices where user_id = ${person.userId} and removed_at is not null`).toHaveLength(1)
