@@ -95,6 +95,7 @@ module.exports = {
     forbid('remix-umbrella-stays-unused', 'The umbrella package only throws when imported.', { path: ours }, { path: npm('remix') }),
     forbid('lucia-behind-one-door', 'Superseded upstream: one module knows it, and can be replaced.', { path: ours, pathNot: String.raw`${tests}|^server/features/auth/lucia\.ts$` }, { path: npm('lucia', '@lucia-auth') }),
     forbid('oslo-behind-one-door', 'Superseded upstream: one module knows it, and can be replaced.', { path: ours, pathNot: String.raw`${tests}|^server/features/factors/totp\.ts$` }, { path: npm('oslo') }),
+    forbid('webauthn-behind-one-door', 'One module says what a passkey must prove.', { path: ours, pathNot: String.raw`${tests}|^server/features/factors/webauthn\.ts$` }, { path: npm('@simplewebauthn/server') }),
     forbid('no-orphans', 'A file that nothing imports and that imports nothing is left over.', { orphan: true, path: '^(server|db|admin)/', pathNot: String.raw`${tests}|\.d\.m?ts$|\.config\.[jt]s$` }, {}),
   ],
   options: {

@@ -16,6 +16,7 @@ const COMMANDS = {
   demo: script('demo'),
   bench: script('bench'),
   admin: script('admin'),
+  keys: script('keys'),
   peers: script('peers'),
   generate: script('generate'),
   lint: [tool('eslint', 'bin', 'eslint.js'), root],

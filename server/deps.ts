@@ -11,10 +11,11 @@ import { loadKeys } from './kit/keys.ts'
 import { createLimits } from './kit/limits.ts'
 import { createLog } from './kit/log.ts'
 import { createMailer } from './kit/mail.ts'
-import { readOperatorSecret } from './kit/operator-secret.ts'
+import { operatorSecrets } from './kit/operator-secret.ts'
 import { createPasswords } from './kit/passwords.ts'
 import { hearOwnCommits, listenForRevocations } from './kit/revocations.ts'
-import { createSealer } from './kit/seal.ts'
+import { demandSafeSecrets } from './kit/safe-secrets.ts'
+import { createKeyedSealer } from './kit/seal.ts'
 
 export type Overrides = Partial<Pick<Deps, 'now' | 'log' | 'engine' | 'limits' | 'passwords'>>
 
@@ -26,13 +27,14 @@ export async function createDeps(config: Config, secrets: Secrets, overrides: Ov
   const log = overrides.log ?? createLog(config.logLevel)
   const { newId, randomBytes } = clock
   const now = overrides.now ?? clock.now
+  await demandSafeSecrets(config, secrets)
   const { db, sql, close } = connect(secrets.databaseUrl)
   made.defer(close)
 
-  const sealer = createSealer(await readOperatorSecret(config.keysDir, config.production))
-  const keys = await loadKeys({ db, sealer, now, newId, randomBytes })
   const revocations = made.use(await listenForRevocations({ db, sql, now, newId, log }))
   hearOwnCommits(db, revocations)
+  const keys = made.use(await loadKeys({ db, log, now, newId, randomBytes, revocations, operatorSecrets: () => operatorSecrets(config.keysDir, config.production) }))
+  const sealer = createKeyedSealer(keys)
   const engine = overrides.engine ?? made.use(await startOwnEngine(config, log))
   let publicUrl = config.publicUrl
   const closing = made.move()

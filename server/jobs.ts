@@ -5,12 +5,14 @@ import { tendAccounts } from './features/users/erasure.ts'
 import { makeExport } from './features/users/exports.ts'
 import type { JobHandler, Schedule } from './kit/jobs.ts'
 import { sendMail } from './kit/mail.ts'
+import { resealColumns } from './kit/reseal.ts'
 
 /** Every kind of job and what does it. */
 export const jobHandlers: Record<string, JobHandler> = {
   'account.make_export': makeExport,
   'account.tend': tendAccounts,
   'mail.send': sendMail,
+  'keys.reseal_columns': resealColumns,
   'refresh_tokens.wipe_successors': wipeSuccessors,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,

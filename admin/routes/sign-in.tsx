@@ -1,5 +1,6 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
 import { Form, useActionData, useLoaderData } from '@remix-run/react'
+import { isForm } from '../is-form.ts'
 import type { RouteHandle } from '../load-context.ts'
 import { returnTo } from '../return-to.ts'
 import { Button } from '../ui/button.tsx'
@@ -18,7 +19,8 @@ export const meta: MetaFunction = () => [{ title: 'Sign in · torrent-streamer' 
 export function loader({ context, request }: LoaderFunctionArgs) {
   const { searchParams } = new URL(request.url)
   const next = returnTo(searchParams.get('next'))
-  if (context.actor) throw redirect(next)
+  // a form that was sent is answered first: someone may sign in anew
+  if (context.actor && !isForm(context)) throw redirect(next)
   const eraseAfter = searchParams.get('erased')
   return {
     next,

@@ -119,6 +119,49 @@ describe('set-role', () => {
   })
 })
 
+describe('invite', () => {
+  test('shows a code once that lets somebody in, in the name of an admin', async () => {
+    const host = await app.as.admin()
+    const made = await adminJson(['invite', '--by', host.email.toUpperCase(), '--days', '3'])
+    const code = String(made['code'])
+    const [row] = await sql`select created_by, row_to_json(invites)::text as whole from invites where id = ${String(made['id'])}`
+    expect(row?.['created_by']).toBe(host.userId)
+    expect(row?.['whole']).not.toContain(code)
+    expect(Math.round((Date.parse(String(made['expiresAt'])) - Date.now()) / 86_400_000)).toBe(3)
+    expect((await auditOf('invite.create')).at(-1)).toMatchObject({ actor_kind: 'operator', target_kind: 'invite', target_id: made['id'], details: { days: 3 } })
+    await using node = await startTestApp({ database: app.database, dataDir: app.dataDir, settings: { SIGN_UP_POLICY: 'invite' } })
+    const signUp = (inviteCode: string) => node.call('POST', '/auth/sign-up', { body: { email: 'invited@example.org', password: strong, inviteCode } })
+    expect((await signUp(code)).status).toBe(202)
+    expect((await signUp(`${code}x`)).body.code).toBe('invite_invalid')
+  })
+
+  test('is refused in the name of who may not invite, and changes nothing', async () => {
+    const person = await app.as.moderator()
+    const before = await counts()
+    expect(await admin(['invite', '--by', person.email])).toMatchObject({ code: 1, stdout: '', stderr: 'There is no such account that may invite.\n' })
+    expect(await sql`select 1 from invites where created_by = ${person.userId}`).toHaveLength(0)
+    expect(await counts()).toEqual(before)
+  })
+})
+
+describe('reset-mfa', () => {
+  test('lets the last admin who lost a phone enrol anew: factors and sessions end, by the operator', async () => {
+    const person = await app.as.admin()
+    expect(await adminJson(['reset-mfa', '--email', person.email])).toEqual({ userId: person.userId, email: 'a…@example.org', endedSessions: 1 })
+    await expect.poll(async () => (await app.call('GET', '/users/me', { token: person.token })).body.code, { timeout: 5_000 }).toBe('session_ended')
+    const again = await signIn(person.email, person.password)
+    expect(again.body).toMatchObject({ status: 'signed_in', mfa: null })
+    expect((await app.call('GET', '/admin/torrents', { token: again.body.tokens.accessToken })).body.code).toBe('mfa_enrolment_required')
+    expect((await auditOf('user.reset_factors')).at(-1)).toMatchObject({ actor_kind: 'operator', target_kind: 'user' })
+  })
+
+  test('says so when nobody has the address, and changes nothing', async () => {
+    const before = await counts()
+    expect(await admin(['reset-mfa', '--email', 'nobody@example.org'])).toMatchObject({ code: 1, stdout: '', stderr: 'There is no such account.\n' })
+    expect(await counts()).toEqual(before)
+  })
+})
+
 describe('create-api-key', () => {
   test('shows a key once that the API takes, and keeps only its hash', async () => {
     const made = await adminJson(['create-api-key', '--name', 'harvester', '--scope', 'ingest:write', '--expires', '30', '--trusted'])
@@ -178,6 +221,8 @@ describe('what makes no sense ends with 2 and the usage, and changes nothing', (
     ['a password joined to its option', ['create-user', '--email', 'x@example.org', '--role', 'user', '--password=hunter2hunter2']],
     ['a password after the flag', ['create-user', '--email', 'x@example.org', '--role', 'user', '--password-stdin', 'hunter2hunter2']],
     ['a key that never expires', ['create-api-key', '--name', 'x', '--scope', 'ingest:write', '--expires', 'never']],
+    ['an invite of nobody', ['invite']],
+    ['an invite for ever', ['invite', '--by', 'x@example.org', '--days', '9999']],
     ['a scope that does not exist', ['create-api-key', '--name', 'x', '--scope', 'everything', '--expires', '1']],
     ['an empty standard input', ['create-user', '--email', 'x@example.org', '--role', 'user', '--password-stdin']],
   ])('%s', async (_what, args) => {

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto'
 import type { ParseArgsOptionsConfig } from 'node:util'
 import { z } from 'zod'
 import { Email, Role } from '../../server/features/auth/contract.ts'
+import { NewInvite } from '../../server/features/invites/contract.ts'
 import type { ListedUser } from '../../server/features/users/list-users.ts'
 import type { Ctx } from '../../server/kit/context.ts'
 import { scopes } from '../../server/kit/permissions.ts'
@@ -75,6 +76,35 @@ export const verbs: Record<string, Verb> = {
     },
   },
 
+  invite: {
+    usage: '--by <address of an admin> [--days <1 to 90>]',
+    about: 'Makes a single-use invite in the name of an admin and shows its code once; without --days it is good for 7.',
+    options: { by: text, days: text },
+    prepare({ values }) {
+      const email = read(Email, 'by', values)
+      const days = readDays(values)
+      return async (ctx) => {
+        const { createInviteFor } = await import('../../server/features/invites/invites.ts')
+        const { id, code, expiresAt } = await createInviteFor(ctx, { email, days })
+        return { json: { id, code, expiresAt }, text: `Made the invite ${id}, good until ${expiresAt}.\nCode, shown this once: ${code}` }
+      }
+    },
+  },
+
+  'reset-mfa': {
+    usage: '--email <address>',
+    about: "Takes every second factor from a person who lost theirs, and ends the person's sessions. Staff add a new one at their next sign-in.",
+    options: { email: text },
+    prepare({ values }) {
+      const email = read(Email, 'email', values)
+      return async (ctx) => {
+        const [{ resetFactorsByEmail }, { maskEmail }] = await Promise.all([import('../../server/features/factors/reset.ts'), import('../../server/features/users/users.ts')])
+        const { userId, endedSessions } = await resetFactorsByEmail(ctx, { email })
+        return { json: { userId, email: maskEmail(email), endedSessions }, text: `${maskEmail(email)} (${userId}) has no second factor now; sessions ended: ${endedSessions}.` }
+      }
+    },
+  },
+
   'create-api-key': {
     usage: `--name <name> --scope <${scopes.join('|')}> --expires <days or date> [--trusted]`,
     about: 'Makes a key for a machine and shows it once. Titles that come with a trusted key need no approval.',
@@ -119,6 +149,12 @@ function read<T extends z.ZodType>(schema: T, option: string, values: Input['val
   const [issue] = result.error.issues
   const allowed = issue?.code === 'invalid_value' ? `: one of ${issue.values.join(', ')}` : ''
   throw new UsageError(`--${option} is not valid${allowed}.`)
+}
+
+function readDays({ days = '7' }: Input['values']): number {
+  const result = NewInvite.shape.days.safeParse(typeof days === 'string' && /^\d{1,3}$/.test(days) ? Number(days) : days)
+  if (!result.success) throw new UsageError('--days must be a whole number from 1 to 90.')
+  return result.data
 }
 
 /** Without letters and digits that look alike; 24 of 31 signs are 118 bits. */

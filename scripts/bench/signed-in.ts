@@ -1,3 +1,4 @@
+import { benchVerification } from './verification.ts'
 import { viewerToken, type BenchInstance } from './accounts.ts'
 import { latency, median, type Figure } from './figures.ts'
 import { load } from './load.ts'
@@ -23,5 +24,8 @@ export async function benchSignedIn(bench: BenchInstance, report: (line: string)
     report(`round ${round + 1}: ${(withToken.length / seconds).toFixed(0)} a second with a token, ${(without.length / seconds).toFixed(0)} without`)
   }
   const perSecond = (samples: number[]) => `${(samples.length / rounds / seconds).toFixed(0)} a second, ${latency(samples)}`
-  return [{ what: `/categories with a token, ${clients} at once`, value: perSecond(signedIn), beside: `without: ${perSecond(anonymous)}`, ratio: median(rates).toFixed(2) }]
+  return [
+    await benchVerification(bench),
+    { what: `/categories with a token, ${clients} at once`, value: perSecond(signedIn), beside: `without: ${perSecond(anonymous)}`, ratio: median(rates).toFixed(2) },
+  ]
 }

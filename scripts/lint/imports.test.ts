@@ -99,6 +99,7 @@ const planted: Record<string, [from: string, to: string, kind?: 'type'][]> = {
   'remix-umbrella-stays-unused': [['admin/routes/seven.tsx', 'remix']],
   'lucia-behind-one-door': [['server/features/auth/sign-in.ts', 'lucia']],
   'oslo-behind-one-door': [['server/features/auth/other.ts', 'oslo/otp']],
+  'webauthn-behind-one-door': [['server/features/factors/other.ts', '@simplewebauthn/server']],
   'no-orphans': [['server/features/r/left-over.ts', '']],
 }
 
@@ -113,7 +114,7 @@ const lawful: [from: string, to: string[]][] = [
   ['server/features/auth/contract.ts', ['zod']],
   ['server/features/auth/auth.ts', ['server/kit/errors.ts']],
   ['server/features/auth/lucia.ts', ['lucia']],
-  ['server/features/auth/totp.ts', ['oslo/otp']],
+  ['server/features/factors/totp.ts', ['oslo/otp']],
   ['server/features/a/inner.ts', ['db/client.ts']],
   ['server/features/a/a.ts', ['server/features/a/inner.ts', 'server/features/auth/auth.ts', 'server/engine/client.ts', 'server/features/a/contract.ts']],
   ['server/features/a/router.ts', ['@trpc/server', 'server/features/a/a.ts']],

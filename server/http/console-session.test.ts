@@ -36,7 +36,7 @@ describe('cookies (control B4)', () => {
 
   test('behind HTTPS they are __Host- and Secure', async () => {
     const home = await mkdtemp(join(tmpdir(), 'console-'))
-    await writeFile(join(home, 'operator.key'), randomBytes(32).toString('hex'))
+    await writeFile(join(home, 'operator.key'), randomBytes(32).toString('hex'), { mode: 0o600 })
     {
       await using online = await startTestApp({ dataDir: home, settings: { KEYS_DIR: home, PUBLIC_URL: 'https://tv.example.org', TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_FACTOR: '100' } })
       const password = 'a long enough passphrase 41'
@@ -80,7 +80,7 @@ describe('cookies (control B4)', () => {
     const visitor = visitConsole(app.baseUrl)
     await visitor.signIn(moderator)
     const first = new Map(visitor.cookies)
-    const again = await visitor.post('/sign-in', { email: moderator.email, password: moderator.password })
+    const again = await visitor.proveFactor(await visitor.post('/sign-in', { email: moderator.email, password: moderator.password }), moderator)
     expect(again.status).toBe(302)
     expect(visitor.cookies).not.toEqual(first)
     const stale = visitConsole(app.baseUrl)
@@ -188,7 +188,7 @@ describe('signing in', () => {
     const visitor = visitConsole(app.baseUrl)
     await visitor.get(`/sign-in?next=${encodeURIComponent(next)}`)
     const { email, password } = moderator
-    const answer = await visitor.post('/sign-in', { email, password, next })
+    const answer = await visitor.proveFactor(await visitor.post('/sign-in', { email, password, next }), moderator)
     expect([answer.status, answer.headers.location]).toEqual([302, location])
     expect((await visitor.get(`/sign-in?next=${encodeURIComponent(next)}`)).headers.location).toBe(location)
   })

@@ -260,7 +260,7 @@ describe('pages', () => {
 })
 
 describe('the first admin', () => {
-  test('is made by the link, once, and signed in', async () => {
+  test('is made by the link, once, and signed in to add a second factor', async () => {
     await using fresh = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' } })
     const path = new URL((await makeSetupLink(fresh.deps)).url).pathname
     const first = visitConsole(fresh.baseUrl)
@@ -271,7 +271,12 @@ describe('the first admin', () => {
     expect(weak.text).toContain('Password is too easy to guess')
     expect(await fresh.deps.sql`select * from users`).toHaveLength(0)
     expect((await first.post(path, account)).headers.location).toBe('/')
-    expect((await first.get('/')).text).toContain('first@example.org')
+    // signed in, and asked for a second factor before anything else (control A9)
+    for (const page of ['/', '/account', '/account/password', '/account/data']) {
+      const { status, headers } = await first.get(page)
+      expect([page, status, headers.location?.split('?')[0]]).toEqual([page, 302, '/account/security'])
+    }
+    expect((await first.get('/account/security')).text).toContain('Protect your account first')
 
     const second = visitConsole(fresh.baseUrl)
     await second.get(path)

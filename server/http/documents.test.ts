@@ -1,5 +1,6 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../config.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import { ask } from '../test/raw-http.ts'
 
@@ -21,6 +22,34 @@ describe('public keys', () => {
     expect(status).toBe(200)
     expect(headers['cache-control']).toMatch(/^public/)
     for (const key of body.keys) expect(Object.keys(key).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+  })
+})
+
+describe('which apps may use passkeys of this site', () => {
+  const fingerprint = Array.from({ length: 32 }, () => 'a1').join(':')
+  const ANDROID_APPS = `org.example.tv=${fingerprint}, org.example.tv=${fingerprint.replaceAll('a1', 'B2')}`
+
+  test('is told to Android and Apple, from the settings', async () => {
+    await using named = await startTestApp({ settings: { ANDROID_APPS, IOS_APPS: 'ABCDE12345.org.example.tv' } })
+    const android = await ask(named.baseUrl, '/.well-known/assetlinks.json')
+    expect([android.status, android.headers['content-type']]).toEqual([200, 'application/json; charset=utf-8'])
+    expect(android.body).toEqual([
+      {
+        relation: ['delegate_permission/common.get_login_creds', 'delegate_permission/common.handle_all_urls'],
+        target: { namespace: 'android_app', package_name: 'org.example.tv', sha256_cert_fingerprints: [fingerprint.toUpperCase(), fingerprint.replaceAll('a1', 'B2')] },
+      },
+    ])
+    const apple = await ask(named.baseUrl, '/.well-known/apple-app-site-association')
+    expect([apple.status, apple.headers['content-type']]).toEqual([200, 'application/json; charset=utf-8'])
+    expect(apple.body).toEqual({ webcredentials: { apps: ['ABCDE12345.org.example.tv'] } })
+  })
+
+  test.each(['assetlinks.json', 'apple-app-site-association'])('is no document where none is named: %s', async (name) => {
+    expect(await ask(app.baseUrl, `/.well-known/${name}`)).toMatchObject({ status: 404, body: { code: 'not_found' } })
+  })
+
+  test.each([{ ANDROID_APPS: 'org.example.tv' }, { ANDROID_APPS: 'org.example.tv=AB:CD' }, { ANDROID_APPS: `tv=${fingerprint}` }, { IOS_APPS: 'org.example.tv' }, { IOS_APPS: 'abcde12345.org.example' }])('a setting that is none is refused: %j', (settings) => {
+    expect(() => readConfig(settings)).toThrow(Object.keys(settings)[0])
   })
 })
 

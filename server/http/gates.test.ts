@@ -17,7 +17,7 @@ beforeAll(async () => {
   database = await createTestDatabase()
   home = await mkdtemp(join(tmpdir(), 'gates-'))
   // in production the operator secret has to be there beforehand
-  await writeFile(join(home, 'operator.key'), randomBytes(32).toString('hex'))
+  await writeFile(join(home, 'operator.key'), randomBytes(32).toString('hex'), { mode: 0o600 })
 })
 afterAll(async () => {
   for (const app of apps.values()) await app[Symbol.asyncDispose]()
@@ -125,7 +125,7 @@ describe('TLS from files', () => {
   const { cert, key } = selfSignedCertificate()
   const files = async () => {
     const [certFile, keyFile] = [join(home, 'cert.pem'), join(home, 'key.pem')]
-    await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key)])
+    await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key, { mode: 0o600 })])
     return { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile }
   }
 

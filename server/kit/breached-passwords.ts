@@ -49,9 +49,8 @@ export async function holdsHash(readAt: ReadAt, size: number, hash: string): Pro
   while (high - low > blockBytes) {
     const middle = Math.floor((low + high) / 2)
     const line = await lineAfter(readAt, middle)
-    if (line === null || line.hash > hash) high = middle
-    else if (line.hash === hash) return true
-    else low = line.start
+    if (line !== null && line.hash <= hash) low = line.start
+    else high = middle
   }
   // the last line that begins below `high` may end beyond it
   const block = (await readAt(low, high - low + longestLine)).toString('latin1')

@@ -16,7 +16,7 @@ export type Cursors = {
 
 const macLength = 16
 
-export function createCursors(keys: Keys): Cursors {
+export function createCursors(keys: Pick<Keys, 'mac' | 'macs'>): Cursors {
   const mac = ({ secret }: MacKey, list: string, body: Uint8Array) => createHmac('sha256', secret).update(`${list}\0`).update(body).digest().subarray(0, macLength)
   return {
     encode(list, values) {

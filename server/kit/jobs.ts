@@ -4,8 +4,8 @@ import type { Tx } from '../../db/client.ts'
 import type { Deps } from './context.ts'
 import { logError } from './log.ts'
 
-/** `key`: one waiting job at most bears it. `queue`: its jobs run one at a time. */
-export type JobOptions = { key?: string; queue?: string; maxAttempts?: number }
+/** `key`: one waiting job at most bears it. `queue`: its jobs run one at a time. `runAt`: not before. */
+export type JobOptions = { key?: string; queue?: string; maxAttempts?: number; runAt?: Date }
 
 /** Adds jobs inside the caller's transaction: the job exists exactly when what asked for it does. */
 export type Jobs = {
@@ -18,11 +18,11 @@ export const jobs: Jobs = {
   add: (tx, name, payload, options = {}) => jobs.addAll(tx, name, [{ payload, options }]),
   async addAll(tx, name, all) {
     if (all.length === 0) return
-    const specs = all.map(({ payload, options: { key = null, queue = null, maxAttempts = 12 } = {} }) => ({ payload, queue_name: queue, max_attempts: maxAttempts, job_key: key }))
+    const specs = all.map(({ payload, options: { key = null, queue = null, maxAttempts = 12, runAt = null } = {} }) => ({ payload, queue_name: queue, run_at: runAt, max_attempts: maxAttempts, job_key: key }))
     await tx.execute(sql`
       select 1 from graphile_worker.add_jobs(array(
-        select row(${name}::text, payload, queue_name, null, max_attempts, job_key, null, null)::graphile_worker.job_spec
-        from json_to_recordset(${JSON.stringify(specs)}::json) as spec(payload json, queue_name text, max_attempts int, job_key text)))`)
+        select row(${name}::text, payload, queue_name, run_at, max_attempts, job_key, null, null)::graphile_worker.job_spec
+        from json_to_recordset(${JSON.stringify(specs)}::json) as spec(payload json, queue_name text, run_at timestamptz, max_attempts int, job_key text)))`)
   },
 }
 

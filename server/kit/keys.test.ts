@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connect } from '../../db/client.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { loadKeys } from './keys.ts'
-import { createSealer } from './seal.ts'
+import { createLog } from './log.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -14,13 +14,14 @@ beforeAll(async () => {
 afterAll(() => database[Symbol.asyncDispose]())
 
 const secret = randomBytes(32)
+const silent = createLog('silent', { write: () => undefined })
 const kinds = ['playback_ticket', 'cursor', 'csrf'] as const
 
 /** A node of the deployment, with its own pool. */
 async function withNode<T>(work: (deps: Parameters<typeof loadKeys>[0]) => Promise<T>, { operatorSecret = secret, now = () => new Date() } = {}): Promise<T> {
   const { db, close } = connect(database.urls.app, { max: 3 })
   try {
-    return await work({ db, sealer: createSealer(operatorSecret), now, newId: randomUUID, randomBytes })
+    return await work({ db, log: silent, now, newId: randomUUID, randomBytes, revocations: { live: () => true, subscribe: () => () => true }, operatorSecrets: () => Promise.resolve([operatorSecret]) })
   } finally {
     await close()
   }
@@ -43,7 +44,7 @@ test('nodes that start at the same time end up with the same keys, one of each k
   const rings = await Promise.all(Array.from({ length: 4 }, () => withNode((deps) => loadKeys(deps))))
   const shown = rings.map((keys) => ({ signing: keys.signing().id, macs: kinds.map((kind) => [keys.mac(kind).id, Buffer.from(keys.mac(kind).secret).toString('hex')]) }))
   for (const one of shown) expect(one).toEqual(shown[0])
-  expect((await rows()).map(({ kind }) => kind).sort()).toEqual(['access_token', 'csrf', 'cursor', 'playback_ticket'])
+  expect((await rows()).map(({ kind }) => kind).sort()).toEqual(['access_token', 'column', 'csrf', 'cursor', 'lookup', 'playback_ticket'])
 })
 
 test('every kind has a key of its own', async () => {
@@ -93,7 +94,7 @@ test('after a rotation by another node the new key signs, the old one still veri
       const old = here.signing()
       const token = await new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid: old.id }).sign(old.privateKey)
 
-      await change(`update keys set retired_at = now() where kind = 'access_token'`)
+      await change(`update keys set retired_at = now() - interval '1 second' where kind = 'access_token'`)
       const rotated = await withNode((other) => loadKeys(other))
       expect(rotated.signing().id).not.toBe(old.id)
       await jwtVerify(token, (await rotated.verifying(old.id))?.publicKey ?? expect.unreachable(), { algorithms: ['ES256'] })
@@ -113,7 +114,7 @@ test('after a rotation by another node the new key signs, the old one still veri
 
 test('a retired key never signs, not even where it is the newest', async () => {
   const before = await withNode((deps) => loadKeys(deps))
-  await change(`update keys set retired_at = now() where id = '${before.signing().id}'`)
+  await change(`update keys set retired_at = now() - interval '1 second' where id = '${before.signing().id}'`)
   await change(`update keys set created_at = now() + interval '1 hour' where id = '${before.signing().id}'`)
   const after = await withNode((deps) => loadKeys(deps))
   expect(after.signing().id).not.toBe(before.signing().id)

@@ -1,87 +1,130 @@
-import { and, asc, eq, isNull, sql } from 'drizzle-orm'
-import { exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose'
-import { keys as keyTable } from '../../db/schema/index.ts'
+import { importJWK, type CryptoKey, type JWK } from 'jose'
+import type { Logger } from 'pino'
 import type { Db } from '../../db/client.ts'
-import type { Sealer } from './seal.ts'
+import { counts, isCurrent, keyKinds, type KeyKind } from './key-kinds.ts'
+import { insertFirstKey, isDropped, lockKeys, openerOf, openKey, readRows, type KeyRow, type Making, type Opener } from './key-rows.ts'
+import { logError } from './log.ts'
+import type { Revocations } from './revocations.ts'
+import { createSealer, type Sealer, type SealingKeys } from './seal.ts'
 
 type MacKind = 'playback_ticket' | 'cursor' | 'csrf'
-type Kind = 'access_token' | MacKind
 export type SigningKey = { id: string; privateKey: CryptoKey; publicKey: CryptoKey; publicJwk: JWK }
 export type MacKey = { id: string; secret: Uint8Array }
-type Retirable<T> = { key: T; retired: boolean }
 
-/** The keys of this deployment: in Postgres, sealed by the operator secret, the same on every node (controls A1, A2). */
-export type Keys = {
-  /** The newest ES256 key that is not retired: what access tokens are signed with. */
+/** The keys of this deployment: in Postgres, sealed by the operator secret, the same on every node (controls A1, A2, C5). */
+export type Keys = SealingKeys & {
+  /** The ES256 key that signs access tokens. */
   signing(): SigningKey
-  /** A key that verifies, also a retired one; null for an unknown id. */
+  /** A key that verifies, also a retired one until its last token ran out; null for an unknown id and for one that was dropped. */
   verifying(id: string): Promise<SigningKey | null>
   mac(kind: MacKind): MacKey
-  /** All of a kind, the newest last: what was made with a retired one still verifies. */
+  /** All of a kind whose work still counts, the newest last. */
   macs(kind: MacKind): MacKey[]
-  /** Public keys of every access-token key that still verifies (RFC 7517). */
+  /** Public keys of every access-token key that verifies (RFC 7517). */
   publicKeys(): JWK[]
+  [Symbol.dispose](): void
 }
 
-type Ring = { signing: Retirable<SigningKey>[]; macs: Record<MacKind, Retirable<MacKey>[]> }
-const macKinds: MacKind[] = ['playback_ticket', 'cursor', 'csrf']
-const reloadAtMostEveryMs = 2_000
+/** `work`: of a signing key its pair, of the others their secret. */
+type Held = { id: string; kind: KeyKind; retiredAt: Date | null; work: SigningKey | { secret: Uint8Array; sealer: Sealer } }
+const unknownIdsAtMostEveryMs = 2_000
+const withoutChannelEveryMs = 500
 
-type KeyDeps = { db: Db; sealer: Sealer; now: () => Date; newId: () => string; randomBytes: (n: number) => Uint8Array }
+type KeyDeps = Making & { db: Db; log: Logger; revocations: Pick<Revocations, 'live' | 'subscribe'>; operatorSecrets: () => Promise<Uint8Array[]> }
 
-/** Loads the keys, making those that are missing; nodes that start together end up with the same. */
+/** Loads the keys, making those that are missing; nodes that start together end up with the same. @throws ConfigError */
 export async function loadKeys(deps: KeyDeps): Promise<Keys> {
-  for (const kind of ['access_token', ...macKinds] as Kind[]) await ensureKey(deps, kind)
-  let ring = await readRing(deps)
+  await makeMissing(deps)
+  let ring = await readRing(deps, [])
   let loadedAt = deps.now().getTime()
+  let readAt = performance.now()
 
-  const newest = <T>(list: Retirable<T>[], kind: string): T => {
-    const found = list.findLast(({ retired }) => !retired)
-    if (!found) throw new Error(`there is no ${kind} key`)
-    return found.key
+  // one after the other, so that none overwrites what a later one has read
+  let reading = Promise.resolve()
+  const reload = () => {
+    loadedAt = deps.now().getTime()
+    const next = reading.then(async () => {
+      ring = await readRing(deps, ring)
+      readAt = performance.now()
+    })
+    reading = next.catch((error: unknown) => logError(deps.log, error, 'the keys could not be read again'))
+    return next
+  }
+  const unsubscribe = deps.revocations.subscribe(({ kind }) => {
+    if (kind === 'keys') void reload().catch(() => undefined)
+  })
+
+  const valid = (kind: KeyKind) => ring.filter((held) => held.kind === kind && counts(held, deps.now()))
+  // the oldest: a new one begins when the one before it is retired
+  const current = (kind: KeyKind): Held => {
+    const held = valid(kind).find((one) => isCurrent(one, deps.now()))
+    if (!held) throw new Error(`there is no ${kind} key`)
+    return held
   }
   return {
-    signing: () => newest(ring.signing, 'access_token'),
+    signing: () => signingKeyOf(current('access_token')),
     async verifying(id) {
-      const known = () => ring.signing.find(({ key }) => key.id === id)?.key ?? null
+      // not told of a drop, a node must look
+      if (!deps.revocations.live() && performance.now() - readAt > withoutChannelEveryMs) await reload()
+      const known = () => valid('access_token').find((held) => held.id === id)
       // another node may have rotated; strangers' ids must not make us ask at every request
-      if (!known() && deps.now().getTime() - loadedAt > reloadAtMostEveryMs) {
-        loadedAt = deps.now().getTime()
-        ring = await readRing(deps)
-      }
-      return known()
+      if (!known() && deps.now().getTime() - loadedAt > unknownIdsAtMostEveryMs) await reload()
+      const held = known()
+      return held ? signingKeyOf(held) : null
     },
-    mac: (kind) => newest(ring.macs[kind], kind),
-    macs: (kind) => ring.macs[kind].map(({ key }) => key),
-    publicKeys: () => ring.signing.map(({ key }) => key.publicJwk),
+    mac: (kind) => macKeyOf(current(kind)),
+    macs: (kind) => valid(kind).map(macKeyOf),
+    publicKeys: () => valid('access_token').map((held) => signingKeyOf(held).publicJwk),
+    current: () => ({ id: current('column').id, sealer: sealerOf(current('column')) }),
+    opening: (id) => ring.filter((held) => held.kind === 'column' && held.id === id).map(sealerOf)[0] ?? null,
+    lookup: () => sealerOf(current('lookup')),
+    [Symbol.dispose]: unsubscribe,
   }
 }
 
-async function ensureKey(deps: KeyDeps, kind: Kind): Promise<void> {
+async function makeMissing(deps: KeyDeps): Promise<void> {
   await deps.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(hashtext('torrent-streamer keys'))`)
-    const [found] = await tx.select({ id: keyTable.id }).from(keyTable).where(and(eq(keyTable.kind, kind), isNull(keyTable.retiredAt))).limit(1)
-    if (found) return
-    const id = deps.newId()
-    const plain = kind === 'access_token' ? JSON.stringify(await exportJWK((await generateKeyPair('ES256', { extractable: true })).privateKey)) : deps.randomBytes(32)
-    await tx.insert(keyTable).values({ id, kind, sealed: deps.sealer.seal('key', `${kind}/${id}`, plain), createdAt: deps.now() })
+    await lockKeys(tx)
+    const rows = await readRows(tx)
+    const opener = openerOf(rows, await deps.operatorSecrets())
+    const missing = (Object.keys(keyKinds) as KeyKind[]).filter((kind) => !rows.some((row) => row.kind === kind && row.retiredAt === null))
+    for (const kind of missing) await insertFirstKey(deps, tx, opener, kind)
   })
 }
 
-async function readRing({ db, sealer }: KeyDeps): Promise<Ring> {
-  const rows = await db.select().from(keyTable).orderBy(asc(keyTable.createdAt))
-  const ring: Ring = { signing: [], macs: { playback_ticket: [], cursor: [], csrf: [] } }
+/**
+ * What is held already is not opened again: a node that has not been given a new operator secret yet goes on with the keys it
+ * has, obeys what was retired and dropped, and says that it cannot open the rest.
+ */
+async function readRing(deps: KeyDeps, held: Held[]): Promise<Held[]> {
+  const rows = await readRows(deps.db)
+  const ring: Held[] = []
+  let opener: Opener | null = null
   for (const row of rows) {
-    const plain = sealer.open('key', `${row.kind}/${row.id}`, row.sealed)
-    const retired = row.retiredAt !== null
-    if (row.kind === 'access_token') ring.signing.push({ key: await signingKey(row.id, JSON.parse(Buffer.from(plain).toString('utf8')) as JWK), retired })
-    else if (row.kind !== 'column' && row.kind !== 'lookup') ring.macs[row.kind].push({ key: { id: row.id, secret: plain }, retired })
+    if (isDropped(row)) continue
+    const known = held.find(({ id }) => id === row.id)
+    if (!known) opener ??= openerOf(rows, await deps.operatorSecrets())
+    ring.push({ ...row, work: known?.work ?? (await workOf(row, openKey((opener as Opener).sealer, row))) })
   }
   return ring
 }
 
-async function signingKey(id: string, jwk: JWK): Promise<SigningKey> {
+async function workOf({ kind, id }: KeyRow, plain: Uint8Array): Promise<Held['work']> {
+  if (kind !== 'access_token') return { secret: plain, sealer: createSealer(plain) }
+  const jwk = JSON.parse(Buffer.from(plain).toString('utf8')) as JWK
   const { d: _private, ...open } = jwk
   const publicJwk: JWK = { ...open, kid: id, alg: 'ES256', use: 'sig' }
   return { id, publicJwk, privateKey: (await importJWK(jwk, 'ES256')) as CryptoKey, publicKey: (await importJWK(publicJwk, 'ES256')) as CryptoKey }
 }
+
+function signingKeyOf({ id, work }: Held): SigningKey {
+  if (!('publicJwk' in work)) throw new Error(`the key ${id} does not sign`)
+  return work
+}
+
+function secretOf({ id, work }: Held) {
+  if (!('secret' in work)) throw new Error(`the key ${id} has no secret`)
+  return work
+}
+const macKeyOf = (held: Held): MacKey => ({ id: held.id, secret: secretOf(held).secret })
+const sealerOf = (held: Held): Sealer => secretOf(held).sealer

@@ -4,7 +4,7 @@ import { connect, type Sql } from '../../db/client.ts'
 import { cuttable, type Cuttable } from '../test/cuttable.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { AppError } from './errors.ts'
-import { createLimits, limitClasses, type LimitClass, type Limits } from './limits.ts'
+import { addressKey, createLimits, limitClasses, type LimitClass, type Limits } from './limits.ts'
 
 let database: TestDatabase
 let relay: Cuttable
@@ -72,6 +72,17 @@ test('clients and classes are counted apart', async () => {
   await limits.charge('credentials', `${client}0`)
   await limits.charge('write', client)
   expect(await refusalOf(limits.charge('credentials', client))).toMatchObject({ status: 429 })
+})
+
+test('an IPv6 /48 has a budget between its /64, four times that of one', async () => {
+  const limits = limitsOf(0)
+  const { points } = limitClasses.credentials
+  const site = randomUUID().slice(0, 4)
+  const results = await Promise.allSettled(Array.from({ length: 4 * points + 20 }, (_, i) => limits.charge('credentials', addressKey(`2001:db8:${site}:${i.toString(16)}::1`))))
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(4 * points)
+  expect(await refusalOf(limits.charge('credentials', addressKey(`2001:db8:${site}:ffff::1`)))).toMatchObject({ status: 429 })
+  await limits.charge('credentials', addressKey('2001:db9::1'))
+  await limits.charge('credentials', addressKey('192.0.2.1'))
 })
 
 test('the factor multiplies', async () => {

@@ -1,9 +1,10 @@
+import { createHash } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ConfigError } from '../config.ts'
-import { readOperatorSecret } from './operator-secret.ts'
+import { operatorSecrets } from './operator-secret.ts'
 
 let home: string
 beforeEach(async () => {
@@ -11,6 +12,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(home, { recursive: true, force: true }))
 
+const readOperatorSecret = async (keysDir: string, production: boolean) => (await operatorSecrets(keysDir, production))[0] ?? expect.unreachable()
 const hex = (secret: Uint8Array) => Buffer.from(secret).toString('hex')
 
 test('the first start makes a secret that only its owner can read; later starts read the same', async () => {
@@ -51,6 +53,11 @@ test.each([
   ['not hex', 'z'.repeat(64)],
   ['zeros', '0'.repeat(64)],
   ['a pattern', 'abab'.repeat(16)],
+  ['sixteen bytes, twice', 'c3a1f09b7e5d2846113fae90d7b6c258'.repeat(2)],
+  ['counting', Buffer.from(Array.from({ length: 32 }, (_, i) => i)).toString('hex')],
+  ['text', Buffer.from('correct horse battery staple, 32').toString('hex')],
+  ['the hash of nothing', 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
+  ['the hash of an example', createHash('sha256').update('changeme').digest('hex')],
   ['empty', ''],
 ])('a secret that is %s is refused, and left as it is', async (_what, text) => {
   const file = join(home, 'operator.key')

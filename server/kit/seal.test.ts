@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createSealer, type SealPurpose } from './seal.ts'
+import { createKeyedSealer, createSealer, firstKeyId, type Sealer, type SealPurpose } from './seal.ts'
 
 const secret = randomBytes(32)
 const sealer = createSealer(secret)
@@ -47,5 +47,40 @@ describe('sealing', () => {
     expect(lookup(secret, 'users.email', 'b@example.org')).not.toBe(mine)
     expect(lookup(secret, 'flows.email', 'a@example.org')).not.toBe(mine)
     expect(lookup(randomBytes(32), 'users.email', 'a@example.org')).not.toBe(mine)
+  })
+})
+
+describe('sealing with keys that are replaced', () => {
+  const ids = ['6b0a4f5e-6c1e-4b8e-9d61-0f6f3c1c2a10', '0d5b8f0e-5a83-4c54-8f0f-2f1d8f7a9b21'] as const
+  const held = new Map([...ids, firstKeyId].map((id): [string, Sealer] => [id, createSealer(randomBytes(32))]))
+  const withCurrent = (id: string) => createKeyedSealer({ current: () => ({ id, sealer: held.get(id) ?? sealer }), opening: (wanted) => held.get(wanted) ?? null, lookup: () => sealer })
+  const [old, fresh] = [withCurrent(ids[0]), withCurrent(ids[1])]
+
+  test('a value names its key: what the old one sealed opens under the new, for any bytes', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.string(), fc.constantFrom<SealPurpose>('column', 'mail'), (plain, context, purpose) => {
+        const sealed = old.seal(purpose, context, plain)
+        expect(Buffer.from(sealed.subarray(0, 17)).toString('hex')).toBe(`02${ids[0].replaceAll('-', '')}`)
+        expect(Buffer.from(fresh.open(purpose, context, sealed))).toEqual(Buffer.from(plain))
+      }),
+    )
+  })
+
+  test('values of version 1 open by the key that is kept for them', () => {
+    const first = held.get(firstKeyId) ?? expect.unreachable()
+    expect(fresh.openText('column', 'users/1', first.seal('column', 'users/1', 'a@example.org'))).toBe('a@example.org')
+  })
+
+  test('a change of any single byte, the id of the key among them, keeps it shut; so does a key that is gone', () => {
+    const sealed = old.seal('column', 'a', 'value')
+    for (let at = 0; at < sealed.length; at += 1) {
+      const altered = Uint8Array.from(sealed)
+      altered[at] = (altered[at] ?? 0) ^ 1
+      expect(() => fresh.open('column', 'a', altered), `byte ${at}`).toThrow()
+    }
+    const renamed = Buffer.concat([Buffer.from(`02${ids[1].replaceAll('-', '')}`, 'hex'), sealed.subarray(17)])
+    expect(() => fresh.open('column', 'a', renamed)).toThrow()
+    const gone = createKeyedSealer({ current: () => ({ id: ids[1], sealer }), opening: () => null, lookup: () => sealer })
+    expect(() => gone.open('column', 'a', sealed)).toThrow(ids[0])
   })
 })

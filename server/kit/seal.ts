@@ -47,3 +47,40 @@ export function createSealer(secret: Uint8Array): Sealer {
     lookup: (context, value) => createHmac('sha256', keyFor('lookup')).update(`${context}\0${value}`).digest(),
   }
 }
+
+const keyedVersion = 2
+const idLength = 16
+
+/** The secrets that columns are sealed with, by id; one of them seals. */
+export type SealingKeys = {
+  current(): { id: string; sealer: Sealer }
+  opening(id: string): Sealer | null
+  lookup(): Sealer
+}
+
+/** What values of version 1 were sealed with: the operator secret of that time, kept as a key of this id. */
+export const firstKeyId = 'v1'
+
+/** What begins every value that a key has sealed. */
+export const sealHeader = (keyId: string): Uint8Array => (keyId === firstKeyId ? Buffer.from([version]) : Buffer.from(`0${keyedVersion}${keyId.replaceAll('-', '')}`, 'hex'))
+
+/** Seals with keys that can be replaced: a version byte and the id of the key (a UUID) stand before what createSealer makes. */
+export function createKeyedSealer(keys: SealingKeys): Sealer {
+  const open: Sealer['open'] = (purpose, context, sealed) => {
+    const keyed = sealed[0] === keyedVersion
+    const hex = Buffer.from(sealed.subarray(1, 1 + idLength)).toString('hex')
+    const id = keyed ? hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') : firstKeyId
+    const sealer = keys.opening(id)
+    if (!sealer) throw new Error(`the key ${id} of a sealed value is not here`)
+    return sealer.open(purpose, context, keyed ? sealed.subarray(1 + idLength) : sealed)
+  }
+  return {
+    open,
+    openText: (purpose, context, sealed) => Buffer.from(open(purpose, context, sealed)).toString('utf8'),
+    seal(purpose, context, plain) {
+      const { id, sealer } = keys.current()
+      return Buffer.concat([sealHeader(id), sealer.seal(purpose, context, plain)])
+    },
+    lookup: (context, value) => keys.lookup().lookup(context, value),
+  }
+}

@@ -75,12 +75,40 @@ async function passkeyAnswer(app: TestApp, person: Person) {
   const { body } = await app.call('POST', '/auth/passkey/begin')
   return { challengeId: body.challengeId as string, assertion: authenticator.get(body.options) }
 }
+/** A code for a new password, from the mail that waits to go out. */
+async function begunReset(world: World) {
+  const { email } = await accountToSignInTo(world)
+  const { body } = await world.app.call('POST', '/auth/forgot-password', { body: { email } })
+  return { flowId: body.flowId as string, code: codeIn(await mailTo(world.app.dataDir, email)), newPassword: 'another long and odd passphrase 8' }
+}
+/** A change of address that somebody else began, with its code. */
+async function othersEmailChange({ app, someone }: World) {
+  const { token } = await someone('user')
+  const newAddress = newEmail()
+  const { body } = await app.call('POST', '/auth/change-email', { token, body: { newEmail: newAddress } })
+  return { flowId: body.flowId as string, code: codeIn(await mailTo(app.dataDir, newAddress)) }
+}
+const madeInvite = async ({ app, someone }: World) => ({ inviteId: (await app.call('POST', '/admin/invites', { token: (await someone('admin')).token, body: {} })).body.id as string })
 /** Every procedure of the router, at least once. A new one without a row here fails the test. */
 export const procedureCases: Record<string, ProcedureCase[]> = {
   'server.info': [{ name: 'anyone', expected: everyone(200) }],
 
   'auth.signUp': [{ name: 'anyone', input: () => ({ email: newEmail(), password }), expected: everyone(202) }],
   'auth.verifyEmail': [{ name: 'who has the code', input: begunSignUp, expected: everyone(200) }],
+  'auth.resendCode': [
+    { name: 'a flow', input: async (world) => ({ flowId: (await begunSignUp(world)).flowId }), expected: everyone(202) },
+    { name: 'no flow', input: () => ({ flowId: randomUUID() }), expected: everyone(202) },
+  ],
+  'auth.forgotPassword': [
+    { name: 'a known address', input: async (world) => ({ email: (await accountToSignInTo(world)).email }), expected: everyone(202) },
+    { name: 'an unknown one', input: () => ({ email: newEmail() }), expected: everyone(202) },
+  ],
+  'auth.resetPassword': [
+    { name: 'who has the code', input: begunReset, expected: everyone(204) },
+    { name: 'who has none', input: () => ({ flowId: randomUUID(), code: '00000000', newPassword: password }), expected: everyone(401) },
+  ],
+  'auth.changeEmail': [{ name: 'to a new address', input: () => ({ newEmail: newEmail() }), expected: signedIn(202) }],
+  'auth.confirmEmailChange': [{ name: 'somebody else’s', input: othersEmailChange, expected: everyone(401) }],
   'auth.signIn': [{ name: 'who has the password', input: accountToSignInTo, expected: everyone(200) }],
   'auth.refresh': [{ name: 'who has the token', input: async ({ someone }) => ({ refreshToken: (await someone('user')).refreshToken }), expected: everyone(200) }],
   'auth.signOut': [{ name: 'one’s own session', ends: true, expected: signedIn(204) }],
@@ -96,7 +124,7 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
   'factors.beginPasskeySignIn': [{ name: 'anyone', expected: everyone(200) }],
   'factors.finishPasskeySignIn': [
     { name: 'who holds the passkey', input: async ({ app, someone }) => passkeyAnswer(app, await someone('user')), expected: everyone(200) },
-    { name: 'who does not', input: async ({ app }) => ({ challengeId: (await app.call('POST', '/auth/passkey/begin')).body.challengeId, assertion: '{}' }), expected: everyone(401) },
+    { name: 'without a challenge', input: () => ({ challengeId: randomUUID(), assertion: '{}' }), expected: everyone(401) },
   ],
   'factors.state': [{ name: 'one’s own', expected: signedIn(200) }],
   'factors.beginStepUp': [{ name: 'a method that one lacks', input: () => ({ method: 'passkey' }), expected: signedIn(409) }],
@@ -146,6 +174,13 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
     { name: 'a moderator', input: async ({ someone }) => ({ userId: (await someone('moderator')).userId, reason: 'spam' }), expected: { ...staff(204), moderator: 404 } },
     { name: 'an admin', input: async ({ someone }) => ({ userId: (await someone('admin')).userId, reason: 'spam' }), expected: { ...staff(204), moderator: 404 } },
     { name: 'nobody there', input: () => ({ userId: randomUUID(), reason: 'spam' }), expected: staff(404) },
+  ],
+
+  'invites.create': [{ name: 'an invite', input: () => ({ days: 1 }), expected: { ...staff(403), admin: 201 } }],
+  'invites.list': [{ name: 'a list', input: () => ({}), expected: { ...staff(403), admin: 200 } }],
+  'invites.revoke': [
+    { name: 'an invite', input: madeInvite, expected: { ...staff(403), admin: 204 } },
+    { name: 'none', input: () => ({ inviteId: randomUUID() }), expected: { ...staff(403), admin: 404 } },
   ],
 
   'catalogue.categories': [{ name: 'anyone', expected: everyone(200) }],

@@ -50,8 +50,8 @@ export function createActors(deps: Deps, call: TestApp['call']): Actors {
       if (!userId) throw new Error(`${email} exists already`)
       if (!enrolled) return { userId, totpSecret: null, secondFactor: null }
       const totpSecret = await insertTotp(deps, tx, { userId, confirmedAt: deps.now() })
-      const codes = await makeRecoveryCodes(deps, tx, userId)
-      return { userId, totpSecret, secondFactor: authenticatorApp(totpSecret, codes, deps.now) }
+      const newCodes = () => deps.db.transaction((later) => makeRecoveryCodes(deps, later, userId))
+      return { userId, totpSecret, secondFactor: authenticatorApp(totpSecret, deps.now, newCodes) }
     })
     return signIn({ ...made, email, password: testPassword })
   }

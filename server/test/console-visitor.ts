@@ -13,6 +13,8 @@ export type ConsoleVisitor = {
   post(path: string, fields: Headers, headers?: Headers): Promise<RawAnswer>
   /** With the second factor of who has one. */
   signIn(person: Pick<Person, 'email' | 'password'> & Partial<Pick<Person, 'secondFactor'>>): Promise<RawAnswer>
+  /** Where the answer to a sign-in asks for a second factor: the answer to that. */
+  proveFactor(answer: RawAnswer, person: { secondFactor?: Person['secondFactor'] | undefined }): Promise<RawAnswer>
   /** The token in the forms of the page that was read last. */
   token(): string
 }
@@ -41,16 +43,21 @@ export function visitConsole(baseUrl: string, always: Headers = {}): ConsoleVisi
     const own = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(Buffer.byteLength(body)), origin: 'null', 'sec-fetch-site': 'same-origin' }
     return remember(await ask(baseUrl, path, { method: 'POST', headers: { ...always, ...cookie(), ...own, ...headers }, body }))
   }
+  const proveFactor: ConsoleVisitor['proveFactor'] = async (answer, { secondFactor }) => {
+    const hidden = (name: string) => new RegExp(`name="${name}" value="([^"]*)"`).exec(answer.text)?.[1]
+    const challengeId = hidden('challengeId')
+    if (!challengeId || !secondFactor) return answer
+    return post('/sign-in/second-factor', { challengeId, methods: hidden('methods') ?? '', next: hidden('next') ?? '', ...(await secondFactor()) })
+  }
   return {
     cookies,
     setCookies,
     get,
     post,
+    proveFactor,
     async signIn({ email, password, secondFactor }) {
       await get('/sign-in')
-      let answer = await post('/sign-in', { email, password })
-      const challengeId = /name="challengeId" value="([^"]*)"/.exec(answer.text)?.[1]
-      if (challengeId && secondFactor) answer = await post('/sign-in/second-factor', { challengeId, methods: 'totp recovery_code', ...(await secondFactor()) })
+      const answer = await proveFactor(await post('/sign-in', { email, password }), { secondFactor })
       if (answer.status === 302) await get('/')
       return answer
     },

@@ -15,7 +15,7 @@ const log = process.env.LOOPBACK_ONLY_LOG
 
 /** Addresses only: a name is judged when it is looked up. 0.0.0.0 and :: reach this machine too, but no caller may mean that. */
 const isLoopback = (/** @type {string} */ address) =>
-  /^127\.\d+\.\d+\.\d+$/.test(address) || address === '::1' || /^::ffff:127\./i.test(address)
+  /^127\.\d+\.\d+\.\d+$/.test(address) || address === '::1' || /^::ffff:(127\.|7f[0-9a-f]{2}:)/i.test(address)
 
 /** @param {string} what @param {Function} caller */
 function refuse(what, caller) {

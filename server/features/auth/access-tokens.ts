@@ -16,7 +16,7 @@ const Claims = z.object({
   sub: z.uuid(), sid: z.uuid(), jti: z.uuid(), role: z.enum(roles), iat: z.int(), nbf: z.int(), exp: z.int(),
   auth_time: z.int(), amr: z.array(z.enum(signInMethods)),
 })
-type Claims = z.infer<typeof Claims>
+type Verified = { claims: z.infer<typeof Claims>; keyId: string }
 
 type TokenDeps = Pick<Deps, 'keys' | 'now' | 'newId' | 'publicUrl'>
 
@@ -41,25 +41,27 @@ export async function signAccessToken(deps: TokenDeps, { role, session }: { role
 
 /**
  * Who a bearer token stands for. Signatures already seen good are not verified again (about 120 µs each);
- * times and the session's end are looked at every time.
+ * times, the session's end and whether the key was dropped are looked at every time.
  * @throws Unauthenticated access_token_invalid, access_token_expired or session_ended (control A16).
  */
 export function createTokenVerifier(deps: TokenDeps & Pick<Deps, 'revocations'>): (token: string) => Promise<UserActor> {
-  const verified = new LRUCache<string, Claims>({ max: 5_000 })
+  const verified = new LRUCache<string, Verified>({ max: 5_000 })
   return async (token) => {
-    const claims = verified.get(token) ?? (await verify(deps, token))
+    const before = verified.get(token)
+    if (before && !(await deps.keys.verifying(before.keyId))) throw invalid()
+    const { claims, keyId } = before ?? (await verify(deps, token))
     const now = deps.now().getTime() / 1000
     if (claims.exp + clockToleranceSeconds <= now) throw expired()
     if (claims.nbf - clockToleranceSeconds > now) throw invalid()
-    verified.set(token, claims)
+    verified.set(token, { claims, keyId })
     if (await deps.revocations.sessionEnded(claims.sid)) throw new Unauthenticated('session_ended', 'This session has ended. Sign in again.')
     return { kind: 'user', userId: claims.sub, sessionId: claims.sid, role: claims.role, authenticatedAt: new Date(claims.auth_time * 1000), methods: claims.amr }
   }
 }
 
-async function verify(deps: TokenDeps, token: string): Promise<Claims> {
-  const kid = keyIdOf(token)
-  const key = kid === null ? null : await deps.keys.verifying(kid)
+async function verify(deps: TokenDeps, token: string): Promise<Verified> {
+  const keyId = keyIdOf(token)
+  const key = keyId === null ? null : await deps.keys.verifying(keyId)
   if (!key) throw invalid()
   try {
     const { payload } = await jwtVerify(token, key.publicKey, {
@@ -73,7 +75,7 @@ async function verify(deps: TokenDeps, token: string): Promise<Claims> {
       maxTokenAge: accessTokenMinutes * 60,
       requiredClaims: ['sub', 'sid', 'jti', 'iat', 'nbf', 'exp'],
     })
-    return Claims.parse(payload)
+    return { claims: Claims.parse(payload), keyId: key.id }
   } catch (error) {
     // jose also says "expired" of what is older than maxTokenAge; that is not a token of ours
     throw error instanceof errors.JWTExpired && error.claim === 'exp' ? expired() : invalid()

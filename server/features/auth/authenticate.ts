@@ -1,5 +1,6 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import type { z } from 'zod'
+import type { Tx } from '../../../db/client.ts'
 import { users } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { PermissionDenied, Unauthenticated, Unavailable } from '../../kit/errors.ts'
@@ -9,8 +10,8 @@ import { lookupOf, normaliseEmail } from '../users/users.ts'
 import type { SignIn } from './contract.ts'
 import { findDevice } from './devices.ts'
 
-/** Who has just proved a first factor; `deviceId` where they did on a device that is known. */
-export type Known = { id: string; role: Role; deviceId: string | null }
+/** Who has just proved a first factor; `deviceId` where they did on a device that is known, `passwordHash` what they proved it by. */
+export type Known = { id: string; role: Role; deviceId: string | null; passwordHash: string }
 
 /**
  * The account of an address and its password. A try is taken before the password is looked at: by the account, or by the
@@ -21,22 +22,40 @@ export type Known = { id: string; role: Role; deviceId: string | null }
 export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z.infer<typeof SignIn>, 'email' | 'password' | 'device'>): Promise<Known> {
   const address = normaliseEmail(email)
   const deviceId = device?.token ? await findDevice(ctx, { email, token: device.token }) : null
-  const guess = await takeGuess(ctx, deviceId ? { pace: 'device', of: deviceId } : { pace: 'account', of: address })
-  const [user] = await ctx.db
-    .select({ id: users.id, role: users.role, passwordHash: users.passwordHash, bannedAt: users.bannedAt })
-    .from(users)
-    .where(eq(users.emailLookup, lookupOf(ctx, address)))
+  const [guess, [user]] = await Promise.all([
+    takeGuess(ctx, deviceId ? { pace: 'device', of: deviceId } : { pace: 'account', of: address }),
+    ctx.db
+      .select({ id: users.id, role: users.role, passwordHash: users.passwordHash, bannedAt: users.bannedAt })
+      .from(users)
+      .where(eq(users.emailLookup, lookupOf(ctx, address))),
+  ])
   if (!(await compare(ctx, guess, user?.passwordHash ?? null, password)) || !user?.passwordHash) {
     await ctx.db.transaction(async (tx) => {
       await guess.wrong(tx)
       await ctx.audit(tx, { action: 'session.refused', ...(user ? { target: { kind: 'user', id: user.id } } : {}) })
     })
-    throw new Unauthenticated('invalid_credentials', 'The e-mail address or the password is wrong.')
+    throw wrong()
   }
   await guess.forgive(ctx.db)
   if (user.bannedAt) throw new PermissionDenied('account_banned', 'This account has been banned.')
-  if (ctx.passwords.outdated(user.passwordHash)) await rehash(ctx, { id: user.id, passwordHash: user.passwordHash }, password)
-  return { id: user.id, role: user.role, deviceId }
+  const { id, role, passwordHash } = user
+  return { id, role, deviceId, passwordHash: ctx.passwords.outdated(passwordHash) ? await rehash(ctx, { id, passwordHash }, password) : passwordHash }
+}
+
+const wrong = () => new Unauthenticated('invalid_credentials', 'The e-mail address or the password is wrong.')
+
+/**
+ * First in the transaction that goes on from a password: a change of it, or a ban, that came in between wins; one that comes
+ * later waits, and then ends what is made here (control A4).
+ * @throws Unauthenticated invalid_credentials
+ */
+export async function demandUnchanged(tx: Tx, { id, passwordHash }: Pick<Known, 'id' | 'passwordHash'>): Promise<void> {
+  const [still] = await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(and(eq(users.id, id), eq(users.passwordHash, passwordHash), isNull(users.bannedAt)))
+    .for('no key update')
+  if (!still) throw wrong()
 }
 
 /** A password that was not looked at, because the machine is busy, is no guess. */
@@ -49,12 +68,17 @@ async function compare({ db, passwords }: Ctx, guess: Guess, stored: string | nu
   }
 }
 
-/** By today's parameters. A password that was changed meanwhile stays as it was changed; a busy machine does it another time. */
-async function rehash({ db, passwords }: Ctx, { id, passwordHash: old }: { id: string; passwordHash: string }, password: string): Promise<void> {
+/**
+ * By today's parameters. A password that was changed meanwhile stays as it was changed; a busy machine does it another time.
+ * @returns the hash that the password now has, as far as we know
+ */
+async function rehash({ db, passwords }: Ctx, { id, passwordHash: old }: Pick<Known, 'id' | 'passwordHash'>, password: string): Promise<string> {
   try {
     const passwordHash = await passwords.hash(password)
-    await db.update(users).set({ passwordHash }).where(and(eq(users.id, id), eq(users.passwordHash, old)))
+    const [risen] = await db.update(users).set({ passwordHash }).where(and(eq(users.id, id), eq(users.passwordHash, old))).returning({ id: users.id })
+    return risen ? passwordHash : old
   } catch (error) {
-    if (!(error instanceof Unavailable)) throw error
+    if (error instanceof Unavailable) return old
+    throw error
   }
 }

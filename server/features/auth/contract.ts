@@ -4,16 +4,18 @@ import { canonicalEmail } from '../../lib/email-addresses.ts'
 
 export const passwordLength = { min: 12, max: 128 }
 
-const characters = (text: string): number => [...text].length
-
 /** Taken exactly as received: nothing is trimmed or normalised (control A5). Characters are counted, an emoji is one. */
-export const NewPassword = z
+const characters = (text: string): number => [...text].length
+const Password = z
   .string()
+  .min(1)
   .max(2 * passwordLength.max)
-  .refine((v) => characters(v) >= passwordLength.min, { error: `must have at least ${passwordLength.min} characters`, params: { code: 'too_short' } })
   .refine((v) => characters(v) <= passwordLength.max, { error: `must have at most ${passwordLength.max} characters`, params: { code: 'too_long' } })
-  .meta({ minLength: passwordLength.min, maxLength: passwordLength.max })
-const Password = z.string().min(1).max(2 * passwordLength.max)
+  .meta({ maxLength: passwordLength.max })
+export const NewPassword = Password.refine((v) => characters(v) >= passwordLength.min, {
+  error: `must have at least ${passwordLength.min} characters`,
+  params: { code: 'too_short' },
+}).meta({ minLength: passwordLength.min, maxLength: passwordLength.max })
 export const Email = z
   .string()
   .max(254)

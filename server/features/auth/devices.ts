@@ -10,8 +10,8 @@ import { newDevice } from './mails.ts'
 
 /** What a client says of the device it runs on: by `token` (a secret of an earlier sign-in) or `id` it is one that is known. */
 export type DeviceGiven = { id?: string | null | undefined; token?: string | undefined; name?: string | null | undefined; platform?: string | null | undefined }
-/** `token` is null where the device keeps the one it has. */
-export type Arrival = { deviceId: string; deviceToken: string | null }
+/** `deviceToken` is null where the device keeps the one it has. `announce` tells its person of one that is new. */
+export type Arrival = { deviceId: string; deviceToken: string | null; announce: () => Promise<unknown> }
 
 /** As long as a browser keeps a cookie (RFC 6265bis section 5.5). A device not seen for longer is a new one. */
 export const knownDays = 400
@@ -52,7 +52,7 @@ export async function arriveOn(ctx: ArriveCtx, tx: Tx, { userId, device = {} }: 
       .set({ lastSeenAt: ctx.now(), ...(name ? { name } : {}), ...(platform ? { platform } : {}) })
       .where(and(itself, eq(knownDevices.userId, userId), live(ctx)))
       .returning({ id: knownDevices.id })
-    if (known) return { deviceId: known.id, deviceToken: null }
+    if (known) return { deviceId: known.id, deviceToken: null, announce: () => Promise.resolve() }
   }
   return addDevice(ctx, tx, userId, { name: name ?? null, platform: platform ?? null })
 }
@@ -72,12 +72,13 @@ async function addDevice(ctx: ArriveCtx, tx: Tx, userId: string, { name, platfor
     .returning({ earlier })
   // on one connection: sent together, answered in this order
   const [[reader], [added]] = await Promise.all([person, insert])
-  if (reader?.emailSealed && added?.earlier) {
+  const announce = async () => {
+    if (!reader?.emailSealed || !added?.earlier) return
     const to = ctx.sealer.openText('column', `users/${userId}`, reader.emailSealed)
     const letter = newDevice(reader.locale === 'fr' ? 'fr' : 'en', { name, network: coarseNetworkOf(ctx.request.ip), at })
     await Promise.all([ctx.mailer.queue(tx, { to, ...letter }), ctx.audit(tx, { action: 'device.add', target: { kind: 'user', id: userId } })])
   }
-  return { deviceId: id, deviceToken: token }
+  return { deviceId: id, deviceToken: token, announce }
 }
 
 const forget = (deps: Pick<Deps, 'now'>, tx: Tx, which: SQL | undefined) =>

@@ -8,7 +8,7 @@ let lists: Promise<{ estimator: Estimator; common: ReadonlySet<string> }> | null
 /** zxcvbn's lists are 2 MB: loaded when first needed, not at every start. */
 async function load() {
   const [{ ZxcvbnFactory }, { dictionary, adjacencyGraphs }] = await Promise.all([import('@zxcvbn-ts/core'), import('@zxcvbn-ts/language-common')])
-  return { estimator: new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs }), common: new Set(dictionary['passwords-common'] as string[]) }
+  return { estimator: new ZxcvbnFactory({ dictionary, graphs: adjacencyGraphs }), common: new Set(dictionary['passwords-common']) }
 }
 
 /** Whose password it will be. `field`: where it stood in the request. */

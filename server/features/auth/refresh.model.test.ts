@@ -78,9 +78,9 @@ const command = (name: string, run: (model: Model, real: Real) => Promise<unknow
 })
 
 const commands = [
-  through.map((via) => command(`refresh(${via})`, (model, real) => presented(model, real, real.held, via, true))),
-  through.map((via) => command(`lost(${via})`, (model, real) => presented(model, real, real.held, via, false))),
-  fc.tuple(fc.nat({ max: 6 }), through).map(([place, via]) => command(`present #${place}(${via})`, (model, real) => presented(model, real, place, via, false))),
+  through.map((via) => command(`refresh(${via.join()})`, (model, real) => presented(model, real, real.held, via, true))),
+  through.map((via) => command(`lost(${via.join()})`, (model, real) => presented(model, real, real.held, via, false))),
+  fc.tuple(fc.nat({ max: 6 }), through).map(([place, via]) => command(`present #${place}(${via.join()})`, (model, real) => presented(model, real, place, via, false))),
   fc.constantFrom(1 * seconds, 9_999, 10 * seconds, 40 * seconds, 29 * days, 30 * days, 60 * days).map((ms) => command(`wait ${ms}`, (model) => wait(model, ms))),
   fc.constant(command('revoke', async (model, real) => {
     const ctx = nodes[1].as.operator()

@@ -63,7 +63,8 @@ describe('a forgotten password', () => {
     const person = await app.as.user()
     const [one, other] = [await begun(person), await begun(person)]
     const answers = await Promise.all([one, other, one, other].map(({ flowId, code }) => reset(flowId, code)))
-    expect(answers.filter(({ status }) => status === 204)).toHaveLength(1)
+    // no deadlock of flows that end each other either
+    expect(answers.map(({ status }) => status).sort()).toEqual([204, 401, 401, 401])
   })
 
   test('stays after five wrong codes, though the sixth is right', async () => {

@@ -26,8 +26,8 @@ export async function openSession(ctx: Ctx, tx: Tx, { userId, kind, methods, dev
   const publicId = ctx.newId()
   const createdAt = ctx.now()
   const absoluteExpiresAt = new Date(createdAt.getTime() + lives.absolute.milliseconds())
-  const { deviceId, deviceToken } = await arriveOn(ctx, tx, { userId, device })
-  const { id: cookieId } = await luciaFor(ctx, tx, kind, 'cookie').createSession(userId, {
+  const { deviceId, deviceToken, announce } = await arriveOn(ctx, tx, { userId, device })
+  const creating = luciaFor(ctx, tx, kind, 'cookie').createSession(userId, {
     publicId,
     kind,
     createdAt,
@@ -40,6 +40,8 @@ export async function openSession(ctx: Ctx, tx: Tx, { userId, kind, methods, dev
     deviceName: device?.name ?? null,
     devicePlatform: device?.platform ?? null,
   })
+  // on one connection: sent together, done in this order
+  const [{ id: cookieId }] = await Promise.all([creating, announce()])
   return { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: new Date(createdAt.getTime() + lives.idle.milliseconds()), absoluteExpiresAt, deviceToken }
 }
 

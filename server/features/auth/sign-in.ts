@@ -3,7 +3,7 @@ import type { Authed, Ctx } from '../../kit/context.ts'
 import { PermissionDenied } from '../../kit/errors.ts'
 import { isStaff } from '../../kit/permissions.ts'
 import { demandFactorOf } from '../factors/factors.ts'
-import { authenticate } from './authenticate.ts'
+import { authenticate, demandUnchanged } from './authenticate.ts'
 import { completeSignIn, startSession } from './complete-sign-in.ts'
 import type { MfaChallenge, Session, SignIn } from './contract.ts'
 import { endSession, type NewSession } from './sessions.ts'
@@ -15,6 +15,7 @@ import { endSession, type NewSession } from './sessions.ts'
 export async function signIn(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<z.infer<typeof Session>> {
   const user = await authenticate(ctx, input)
   return ctx.db.transaction(async (tx) => {
+    await demandUnchanged(tx, user)
     const device = { ...input.device, id: user.deviceId }
     const mfa = await demandFactorOf(ctx, tx, { userId: user.id, sessionKind: 'app', device })
     if (mfa) return { status: 'mfa_required' as const, user: null, tokens: null, mfa, deviceToken: null }
@@ -30,6 +31,7 @@ export async function signInToConsole(ctx: Ctx, input: z.infer<typeof SignIn>): 
   const user = await authenticate(ctx, input)
   if (!isStaff(user.role)) throw new PermissionDenied('permission_denied', 'This account has no access to the console.')
   return ctx.db.transaction(async (tx) => {
+    await demandUnchanged(tx, user)
     const device = { ...input.device, id: user.deviceId }
     const mfa = await demandFactorOf(ctx, tx, { userId: user.id, sessionKind: 'console', device })
     if (mfa) return { session: null, mfa }

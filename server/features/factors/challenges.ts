@@ -30,14 +30,14 @@ type Answer<T> = {
 
 /**
  * One attempt at a challenge that is still open and of that purpose. A wrong one costs a try; a right one uses the challenge up.
- * @throws AppError challenge_ended, proof_invalid: 401, or 403 for who is signed in; RateLimited after too many wrong ones
+ * @throws AppError challenge_ended, proof_invalid: 401 where it opens a session, 403 where there is one; RateLimited after too many wrong ones
  */
-export async function answerChallenge<T>(ctx: Ctx, id: string, purpose: SQL | undefined, { check, prove }: Answer<T>): Promise<T> {
-  const status = ctx.actor.kind === 'user' ? 403 : 401
-  const challenge = await takeTry(ctx, id, purpose)
+export async function answerChallenge<T>(ctx: Ctx, id: string, { kind, where }: { kind: Challenge['kind']; where: SQL | undefined }, { check, prove }: Answer<T>): Promise<T> {
+  const status = kind === 'second_factor' || kind === 'passkey_sign_in' ? 401 : 403
+  const challenge = await takeTry(ctx, id, and(eq(authChallenges.kind, kind), where))
   if (!challenge) throw new AppError(status, 'challenge_ended', 'This took too long, or was answered before. Begin again.')
-  const proved = check && !(await check(challenge)) ? wrong : await useUp(ctx, challenge, prove)
-  if (proved !== wrong) return proved as T
+  const proved: T | typeof wrong = check && !(await check(challenge)) ? wrong : await useUp(ctx, challenge, prove)
+  if (proved !== wrong) return proved
   await ctx.db.transaction((tx) => ctx.audit(tx, { action: 'factor.refused', ...(challenge.userId ? { target: { kind: 'user', id: challenge.userId } } : {}), details: { challenge: challenge.kind } }))
   throw new AppError(status, 'proof_invalid', 'That did not prove who you are. Try again.')
 }
@@ -58,7 +58,7 @@ function takeTry(ctx: Ctx, id: string, purpose: SQL | undefined): Promise<Challe
 }
 
 /** Thrown within the transaction, so that a wrong proof leaves nothing behind. */
-const wrong = Symbol('wrong proof')
+const wrong: unique symbol = Symbol('wrong proof')
 
 async function useUp<T>(ctx: Ctx, challenge: Challenge, prove: Answer<T>['prove']): Promise<T | typeof wrong> {
   try {

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
 import { authChallenges } from '../../../db/schema/index.ts'
@@ -38,7 +38,7 @@ type Answer = Omit<z.infer<typeof FinishPasskeySignIn>, 'device'>
 type Person = Awaited<ReturnType<typeof demandGoodStanding>>
 
 function prove<T>(ctx: Ctx, { challengeId, assertion }: Answer, sessionKind: Kind, open: (tx: Tx, person: Person) => Promise<T>): Promise<T> {
-  return answerChallenge(ctx, challengeId, and(eq(authChallenges.kind, 'passkey_sign_in'), eq(authChallenges.sessionKind, sessionKind)), {
+  return answerChallenge(ctx, challengeId, { kind: 'passkey_sign_in', where: eq(authChallenges.sessionKind, sessionKind) }, {
     async prove(tx, { webauthnChallenge }) {
       const userId = webauthnChallenge && (await acceptAssertion(ctx, tx, { challenge: webauthnChallenge, assertion }))
       return userId ? open(tx, await demandGoodStanding(tx, userId)) : null

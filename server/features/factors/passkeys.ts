@@ -41,7 +41,7 @@ export async function beginPasskey(ctx: Authed): Promise<z.infer<typeof PasskeyC
 /** Adds the passkey made for the challenge of this session. @throws AppError 403 challenge_ended, proof_invalid; Conflict */
 export function finishPasskey(ctx: Authed, { challengeId, name, attestation }: z.infer<typeof FinishPasskey>): Promise<z.infer<typeof NewPasskey>> {
   const { userId, sessionId } = ctx.actor
-  const purpose = and(eq(authChallenges.kind, 'passkey_enrolment'), eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId))
+  const purpose = { kind: 'passkey_enrolment' as const, where: and(eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId)) }
   return answerChallenge(ctx, challengeId, purpose, {
     async prove(tx, { webauthnChallenge }) {
       const credential = webauthnChallenge && (await verifyCreation(ctx, webauthnChallenge, attestation))

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
 import { authChallenges, users } from '../../../db/schema/index.ts'
@@ -49,8 +49,7 @@ type Proved = Pick<Opening, 'userId' | 'methods' | 'device'> & { role: Role }
 
 function prove<T>(ctx: Ctx, input: z.infer<typeof VerifyMfa>, sessionKind: Challenge['sessionKind'], open: (tx: Tx, proved: Proved) => Promise<T>): Promise<T> {
   const proof = demandProof(input)
-  const purpose = and(eq(authChallenges.kind, 'second_factor'), eq(authChallenges.sessionKind, sessionKind))
-  return answerChallenge(ctx, input.challengeId, purpose, {
+  return answerChallenge(ctx, input.challengeId, { kind: 'second_factor', where: eq(authChallenges.sessionKind, sessionKind) }, {
     async prove(tx, { userId, webauthnChallenge, deviceId, deviceName, devicePlatform }) {
       if (!userId || !(await proveFactor(ctx, tx, { userId, webauthnChallenge }, proof))) return null
       return open(tx, { ...(await demandGoodStanding(tx, userId)), methods: ['password', proof.method], device: { id: deviceId, name: deviceName, platform: devicePlatform } })

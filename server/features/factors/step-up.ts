@@ -33,7 +33,7 @@ type Given = Omit<z.infer<typeof FinishStepUp>, 'challengeId'>
 export function finishStepUp(ctx: Authed, { challengeId, ...given }: z.infer<typeof FinishStepUp>): Promise<z.infer<typeof Session>> {
   const { userId, sessionId } = ctx.actor
   const { password, factor } = read(given)
-  const purpose = and(eq(authChallenges.kind, 'step_up'), eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId))
+  const purpose = { kind: 'step_up' as const, where: and(eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId)) }
   return answerChallenge(ctx, challengeId, purpose, {
     check: async () => password === undefined || ctx.passwords.matches(await passwordHashOf(ctx), password),
     async prove(tx, { webauthnChallenge }) {
@@ -57,9 +57,8 @@ function read({ password, code, assertion }: Given): { password: string | undefi
     if (password !== undefined || code !== undefined) throw new Invalid([{ path: 'assertion', message: 'is a whole proof: give nothing beside it' }])
     return { password, factor: { method: 'passkey', assertion } }
   }
-  if (password === undefined) throw new Invalid([{ path: 'password', message: 'is needed, unless a passkey proves it' }])
-  if (code === undefined) return { password, factor: null }
-  return { password, factor: { method: /^\d{3} ?\d{3}$/.test(code) ? 'totp' : 'recovery_code', code } }
+  if (!password) throw new Invalid([{ path: 'password', message: 'is needed, unless a passkey proves it' }])
+  return { password, factor: code === undefined ? null : { method: /^\d{3} ?\d{3}$/.test(code) ? 'totp' : 'recovery_code', code } }
 }
 
 async function passwordHashOf(ctx: Authed): Promise<string | null> {

@@ -50,8 +50,7 @@ export async function requestOptions(site: Site, { challenge, known }: Pick<Enro
   return JSON.stringify(await generateAuthenticationOptions({ rpID: rpIdOf(site), challenge: copyOf(challenge), timeout, allowCredentials: known.map(asDescriptor), userVerification: 'required' }))
 }
 
-type Transports = NonNullable<Parameters<typeof generateAuthenticationOptions>[0]['allowCredentials']>[number]['transports']
-const asDescriptor = ({ credentialId, transports }: Pick<StoredPasskey, 'credentialId' | 'transports'>) => ({ id: toBase64url(credentialId), transports: transports as NonNullable<Transports> })
+const asDescriptor = ({ credentialId, transports }: Pick<StoredPasskey, 'credentialId' | 'transports'>) => ({ id: toBase64url(credentialId), transports })
 
 export type NewCredential = StoredPasskey & { backedUp: boolean }
 

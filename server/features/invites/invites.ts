@@ -1,10 +1,12 @@
-import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
-import { invites } from '../../../db/schema/index.ts'
+import { invites, users } from '../../../db/schema/index.ts'
 import type { Authed, Ctx } from '../../kit/context.ts'
 import { Conflict, NotFound, PermissionDenied } from '../../kit/errors.ts'
+import { roleMay, roles } from '../../kit/permissions.ts'
 import { secretToken, tokenHash } from '../../kit/secret-tokens.ts'
+import { lookupOf, normaliseEmail } from '../users/users.ts'
 import type { CreatedInvite, InvitePage, InviteQuery, InviteRef, InviteState, NewInvite } from './contract.ts'
 
 const dayMs = 86_400_000
@@ -33,6 +35,14 @@ export async function createInvite(ctx: Ctx, createdBy: string, { days }: z.infe
     if (!before || before.expiresAt.getTime() - before.createdAt.getTime() !== days * dayMs) throw new Conflict('This Idempotency-Key came with another request before.')
     return { id: before.id, code, createdAt: before.createdAt.toISOString(), expiresAt: before.expiresAt.toISOString() }
   })
+}
+
+/** As createInvite, for the operator at a terminal, who has no account: in the name of one who may invite. @throws NotFound */
+export async function createInviteFor(ctx: Ctx, { email, days }: { email: string; days: number }): Promise<z.infer<typeof CreatedInvite>> {
+  const mine = and(eq(users.emailLookup, lookupOf(ctx, normaliseEmail(email))), inArray(users.role, roles.filter((role) => roleMay(role, 'user.invite'))), isNull(users.bannedAt))
+  const [host] = await ctx.db.select({ id: users.id }).from(users).where(mine)
+  if (!host) throw new NotFound('account that may invite')
+  return createInvite(ctx, host.id, { days })
 }
 
 /** All invites, the newest first, without their codes. */
