@@ -2,7 +2,7 @@
  * The script of pages that are not hydrated, because passwords and codes are typed there: what passkeys need, and small
  * comforts. It reads the page's own forms and adds nothing to them but what the browser's authenticator answers.
  */
-import { startAuthentication, startRegistration, WebAuthnError } from '@simplewebauthn/browser'
+import { startAuthentication, startRegistration, WebAuthnError, type PublicKeyCredentialCreationOptionsJSON, type PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/browser'
 
 const problems: Record<string, string> = {
   ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED: 'This device holds a passkey of your account already.',
@@ -22,7 +22,10 @@ function askForPasskey(form: HTMLFormElement): void {
     asking = true
     problem.textContent = ''
     try {
-      const answer = passkey === 'create' ? await startRegistration({ optionsJSON: JSON.parse(options) }) : await startAuthentication({ optionsJSON: JSON.parse(options) })
+      const answer =
+        passkey === 'create'
+          ? await startRegistration({ optionsJSON: JSON.parse(options) as PublicKeyCredentialCreationOptionsJSON })
+          : await startAuthentication({ optionsJSON: JSON.parse(options) as PublicKeyCredentialRequestOptionsJSON })
       field.value = JSON.stringify(answer)
       form.requestSubmit()
     } catch (error) {

@@ -8,13 +8,11 @@ export const stepUpPath = (back: string): string => `/account/step-up?next=${enc
 /** For pages whose every use needs a fresh proof: it is asked for first, so that nothing is typed in vain. */
 export function demandFresh(context: AppLoadContext, request: Request): void {
   const { pathname, search } = new URL(request.url)
-  // eslint-disable-next-line @typescript-eslint/only-throw-error -- Remix takes a thrown answer for a redirect
   if (context.actor?.fresh === false && !isForm(context)) throw redirect(stepUpPath(pathname + search))
 }
 
 /** What is shown in the form; where a fresh proof is wanted, that is asked for instead, and `back` is where it leads. */
 export function orStepUp(problem: Problem, back: string): Problem {
-  // eslint-disable-next-line @typescript-eslint/only-throw-error -- Remix takes a thrown answer for a redirect
   if (problem.code === 'step_up_required') throw redirect(stepUpPath(back))
   return problem
 }

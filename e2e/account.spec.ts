@@ -9,7 +9,7 @@ const openAccount = async (page: Page, label: string) => {
 
 test('the name in the menu leads to the account, where it is changed', async ({ page, moderator }) => {
   await signIn(page, moderator)
-  await page.getByRole('link', { name: 'Your account:' }).click()
+  await page.getByRole('link', { name: /^Account/ }).click()
   await expect(page.getByRole('heading', { level: 1, name: 'Your account' })).toBeVisible()
   // no script of the app runs where passwords are typed
   await expect(page.locator('script[type=module]')).toHaveCount(0)

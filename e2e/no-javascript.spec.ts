@@ -1,5 +1,6 @@
 /** The same work in a browser without scripts: every form is a form. */
-import { expect, lineOf, signIn, test } from './fixtures.ts'
+import { Authenticator } from '../scripts/demo/authenticator.ts'
+import { expect, giveCode, givePassword, lineOf, signIn, test } from './fixtures.ts'
 
 test.use({ javaScriptEnabled: false })
 
@@ -33,4 +34,23 @@ test('titles are approved, watched, rejected and taken down', async ({ page, ins
 
   await page.getByRole('button', { name: 'Sign out' }).click()
   await expect(page.getByText('You are signed out.')).toBeVisible()
+})
+
+test('an authenticator app is set up, and its codes let in', async ({ page, instance }) => {
+  const person = await instance.makeUnenrolled()
+  await page.goto('/titles')
+  await givePassword(page, person)
+  await page.getByRole('button', { name: 'Set up an authenticator app' }).click()
+  const authenticator = new Authenticator((await page.locator('code').innerText()).replaceAll(' ', ''))
+  await page.getByLabel('Code').fill(await authenticator.code())
+  await page.getByRole('button', { name: 'Confirm the code' }).click()
+  await expect(page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem')).toHaveCount(10)
+  // what would need scripts is not offered
+  await expect(page.getByRole('button', { name: /^(Copy|Print)$/ })).toHaveCount(0)
+  await page.getByRole('link', { name: 'I have kept them, go on' }).click()
+  await expect(page).toHaveURL('/titles')
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await givePassword(page, person)
+  await giveCode(page, await authenticator.code())
+  await expect(page.getByRole('heading', { level: 1, name: 'Queue' })).toBeVisible()
 })

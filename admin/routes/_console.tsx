@@ -28,7 +28,7 @@ export default function Console() {
         Skip to the content
       </a>
       <header className="border-b border-line bg-surface">
-        <div className="mx-auto flex max-w-7xl flex-wrap 2xl:max-w-[92rem] items-center gap-x-6 gap-y-1 px-4 py-2 sm:px-6">
+        <div className="mx-auto flex max-w-7xl flex-wrap 2xl:max-w-[92rem] items-center gap-x-2 gap-y-1 px-4 py-2 sm:gap-x-6 sm:px-6">
           <Link to="/" className="text-ink no-underline">
             <Brand />
           </Link>
@@ -51,11 +51,16 @@ export default function Console() {
             <NavLink
               to="/account"
               reloadDocument
-              className={({ isActive }) => `min-w-0 max-w-40 truncate rounded-md px-3 py-1.5 text-sm font-medium transition-colors sm:max-w-72 ${isActive ? 'bg-accent-soft text-accent-strong' : 'text-faint hover:bg-sunken hover:text-ink'}`}
+              className={({ isActive }) => `min-w-0 truncate rounded-md px-2 py-1.5 text-sm font-medium transition-colors sm:max-w-72 sm:px-3 ${isActive ? 'bg-accent-soft text-accent-strong' : 'text-faint hover:bg-sunken hover:text-ink'}`}
             >
-              <span className="sr-only">Your account: </span>
-              <bdi>{who}</bdi>
-              <span className="hidden capitalize md:inline"> · {role}</span>
+              {/* a phone has no room for the name */}
+              <span className="sm:sr-only">
+                Account<span className="sr-only">: </span>
+              </span>
+              <span className="max-sm:sr-only">
+                <bdi>{who}</bdi>
+                <span className="hidden capitalize md:inline"> · {role}</span>
+              </span>
             </NavLink>
             <Form method="post" action="/sign-out" reloadDocument>
               <Csrf />

@@ -1,5 +1,6 @@
 import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
 import { Form, useActionData, useLoaderData } from '@remix-run/react'
+import { isForm } from '../is-form.ts'
 import type { RouteHandle } from '../load-context.ts'
 import { returnTo } from '../return-to.ts'
 import { Button } from '../ui/button.tsx'
@@ -19,7 +20,7 @@ export function loader({ context, request }: LoaderFunctionArgs) {
   const { searchParams } = new URL(request.url)
   const next = returnTo(searchParams.get('next'))
   // a form that was sent is answered first: someone may sign in anew
-  if (context.actor && context.form.size === 0) throw redirect(next)
+  if (context.actor && !isForm(context)) throw redirect(next)
   const eraseAfter = searchParams.get('erased')
   return {
     next,

@@ -272,8 +272,11 @@ describe('the first admin', () => {
     expect(await fresh.deps.sql`select * from users`).toHaveLength(0)
     expect((await first.post(path, account)).headers.location).toBe('/')
     // signed in, and asked for a second factor before anything else (control A9)
-    const queue = await first.get('/')
-    expect([queue.status, String(queue.headers.location).split('?')[0]]).toEqual([302, '/account/security'])
+    for (const page of ['/', '/account', '/account/password', '/account/data']) {
+      const { status, headers } = await first.get(page)
+      expect([page, status, headers.location?.split('?')[0]]).toEqual([page, 302, '/account/security'])
+    }
+    expect((await first.get('/account/security')).text).toContain('Protect your account first')
 
     const second = visitConsole(fresh.baseUrl)
     await second.get(path)
