@@ -50,9 +50,9 @@ test('every bad one is named at once, and none is repeated', async () => {
 })
 
 test.each([
-  ['the login itself', 'postgres://torrentstreamer:torrentstreamer@db/tv'],
-  ['an example', 'postgres://ts_app:mysecretpassword@db/tv'],
-  ['an example, percent-encoded', 'postgres://ts_app:%63hangeme@db/tv'],
+  ['the login itself', 'postgres://torrentstreamer:torrentstreamer@db.example.org/tv'],
+  ['an example', 'postgres://ts_app:mysecretpassword@db.example.org/tv'],
+  ['an example, percent-encoded', 'postgres://ts_app:%63hangeme@db.example.org/tv'],
 ])('a database password that is %s is refused', async (_what, DATABASE_URL) => {
   expect(await faults(production({ DATABASE_URL }))).toEqual([expect.stringMatching(/^DATABASE_URL has a password that is a known example/)])
 })

@@ -58,10 +58,9 @@ export function visitConsole(baseUrl: string, always: Headers = {}): ConsoleVisi
     async signIn({ email, password, secondFactor }) {
       await get('/sign-in')
       const answer = await proveFactor(await post('/sign-in', { email, password }), { secondFactor })
-      if (answer.status !== 302) return answer
       // a page, for the token of its forms; who has to enrol first is led to another
-      const { headers: { location } } = await get('/')
-      if (typeof location === 'string') await get(location)
+      const page = answer.status === 302 ? await get('/') : null
+      if (typeof page?.headers.location === 'string') await get(page.headers.location)
       return answer
     },
     token: () => csrf,
