@@ -22,7 +22,7 @@ const credentials = { email: 'ann@example.org', password: 'correct horse battery
 describe('methods', () => {
   test.each<[string, string, string]>([
     ['DELETE', '/api/v1/server', 'GET, HEAD'],
-    ['POST', '/api/v1/users/me', 'GET, HEAD'],
+    ['POST', '/api/v1/users/me', 'DELETE, GET, HEAD, PATCH'],
     ['GET', '/api/v1/auth/sign-in', 'POST'],
     ['PUT', `/api/v1/admin/torrents/${randomUUID()}/approve`, 'POST'],
     ['OPTIONS', '/api/v1/server', 'GET, HEAD'],
