@@ -79,7 +79,9 @@ describe('pieces', () => {
 describe('after a restart', () => {
   it('what was written is known', async () => {
     const torrent = several()
-    await (await PieceStorage.open(dataDir, torrent.info)).write(2, torrent.piece(2))
+    const before = await PieceStorage.open(dataDir, torrent.info)
+    await before.write(2, torrent.piece(2))
+    await before.settled()
     const first = await PieceStorage.open(dataDir, torrent.info)
     await first.write(0, torrent.piece(0))
     await first.settled()

@@ -164,13 +164,19 @@ export class PieceStorage {
   /** Writes the map, again when it has changed meanwhile. A failure costs a fetch after a restart, no more. */
   #save(): void {
     this.#unsaved = true
-    this.#saving ??= (async () => {
-      while (this.#unsaved) {
-        this.#unsaved = false
-        await using file = await open(join(this.folder, mapName), constants.O_RDWR | constants.O_CREAT, 0o600)
-        await file.write(this.stored.bytes, 0, this.stored.bytes.length, 0)
-      }
-    })().catch(() => {}).finally(() => { this.#saving = null })
+    this.#saving ??= this.#writeMap().catch(() => {}).finally(() => {
+      this.#saving = null
+      // asked for since `#writeMap` looked last
+      if (this.#unsaved) this.#save()
+    })
+  }
+
+  async #writeMap(): Promise<void> {
+    while (this.#unsaved) {
+      this.#unsaved = false
+      await using file = await open(join(this.folder, mapName), constants.O_RDWR | constants.O_CREAT, 0o600)
+      await file.write(this.stored.bytes, 0, this.stored.bytes.length, 0)
+    }
   }
 }
 
