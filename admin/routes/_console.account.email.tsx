@@ -20,7 +20,7 @@ export async function loader({ context, request }: LoaderFunctionArgs) {
   const done = searchParams.has('done')
   if (!done) demandFresh(context, request)
   const { email } = await context.api.users.me()
-  return { email, done, newEmail: searchParams.get('newEmail') ?? '' }
+  return { email, done }
 }
 
 /** The flow and its address travel in the form; the code alone proves that the address is theirs. */
@@ -31,7 +31,7 @@ export async function action({ context }: ActionFunctionArgs) {
   if (flowId === null) {
     const sent = await attempt(() => api.auth.changeEmail({ newEmail }))
     if (sent.ok) return data({ newEmail, flowId: sent.value.flowId, again: false, problem: null })
-    return data({ newEmail, flowId: null, again: false, problem: orStepUp(sent.problem, `/account/email?${new URLSearchParams({ newEmail }).toString()}`) }, sent.problem.status)
+    return data({ newEmail, flowId: null, again: false, problem: orStepUp(sent.problem, '/account/email') }, sent.problem.status)
   }
   if (form.get('intent') === 'resend') {
     const resent = await attempt(() => api.auth.resendCode({ flowId }))
@@ -42,7 +42,7 @@ export async function action({ context }: ActionFunctionArgs) {
 }
 
 export default function Email() {
-  const { email, done, newEmail } = useLoaderData<typeof loader>()
+  const { email, done } = useLoaderData<typeof loader>()
   const answer = useActionData<typeof action>()
   const problem = answer?.problem
   return (
@@ -62,7 +62,7 @@ export default function Email() {
       ) : (
         <Form method="post" action="/account/email" reloadDocument className="grid max-w-md gap-4">
           <Csrf />
-          <TextField label="New address" name="newEmail" type="email" autoComplete="email" required maxLength={254} defaultValue={answer?.newEmail ?? newEmail} error={errorOf(problem, 'newEmail')} hint="A code goes there. Nothing changes before you have typed it here." />
+          <TextField label="New address" name="newEmail" type="email" autoComplete="email" required maxLength={254} defaultValue={answer?.newEmail} error={errorOf(problem, 'newEmail')} hint="A code goes there. Nothing changes before you have typed it here." />
           <div>
             <Button type="submit" look="primary">
               Send the code
