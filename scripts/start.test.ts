@@ -192,6 +192,26 @@ test('every fault of the settings is named at once, and nothing is made', async 
   expect(await readdir(folder)).not.toContain('never')
 })
 
+test('every secret that production must not run with is named at once, by a start and by a command alike, and nothing is made', async () => {
+  const keysDir = join(folder, 'no-keys')
+  const url = (login: string, password: string) => `postgres://${login}:${password}@127.0.0.1:1/tv`
+  const env = {
+    DATA_DIR: join(folder, 'never'), KEYS_DIR: keysDir, PUBLIC_URL: 'https://tv.example.org', TRUSTED_PROXIES: '127.0.0.1',
+    DATABASE_URL: url('ts_app', 'tooshort1'), DATABASE_OWNER_URL: url('ts_owner', 'changeme'), DATABASE_MAINTENANCE_URL: url('ts_maintenance', 'ts_maintenance'),
+  }
+  const faults = [
+    'DATABASE_URL has a password of fewer than 12 characters; set a random one',
+    'DATABASE_OWNER_URL has a password that is a known example; set a random one',
+    'DATABASE_MAINTENANCE_URL has a password that is a known example; set a random one',
+    `KEYS_DIR: ${join(keysDir, 'operator.key')} is missing; in production it must exist before the start (npm run keys -- make-operator-secret)`,
+  ]
+  const sentence = `The settings have 4 faults:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`
+  expect(await refusal(env)).toBe(`${sentence}\n`)
+  await expect(withDatabase(settings(env), () => {}, () => expect.fail('it was let in'))).rejects.toThrow(sentence)
+  expect(await readdir(folder)).not.toContain('never')
+  expect(await readdir(folder)).not.toContain('no-keys')
+})
+
 test('a data folder that is a file, or that cannot be written, is one clear sentence', async () => {
   const file = join(folder, 'file')
   await writeFile(file, '')

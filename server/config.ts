@@ -47,7 +47,7 @@ export const settings = {
     about: 'Origin by which people reach the service. Anything but a loopback address means production: plain HTTP and missing secrets are then refused.',
   },
   DATA_DIR: { schema: z.string().default('./data'), default: './data', about: 'Folder of the embedded Postgres, torrent data and the mail outbox.' },
-  KEYS_DIR: { schema: z.string().optional(), default: 'DATA_DIR/keys', about: 'Folder of the operator secret. Keep it apart from backups of the data.' },
+  KEYS_DIR: { schema: z.string().optional(), default: 'DATA_DIR/keys', about: 'Folder of the operator secret. Keep it apart from backups of the data. In production the secret must be there before the start: `npm run keys -- make-operator-secret`.' },
   DATABASE_URL: { schema: postgresUrl.optional(), default: 'none: embedded Postgres', secret: true, about: 'Postgres as the role that serves requests (ts_app).' },
   DATABASE_OWNER_URL: { schema: postgresUrl.optional(), default: 'none', secret: true, about: 'Postgres as the role that owns the tables (ts_owner); used by set-up, never while serving.' },
   DATABASE_MAINTENANCE_URL: { schema: postgresUrl.optional(), default: 'none', secret: true, about: 'Postgres as the role that purges (ts_maintenance).' },

@@ -177,6 +177,45 @@ describe('create-api-key', () => {
   })
 })
 
+describe('revoke-api-key', () => {
+  const make = () => adminJson(['create-api-key', '--name', 'leaked', '--scope', 'ingest:write', '--expires', '30'])
+  const offer = async (key: unknown) => (await app.call('POST', '/ingest/batches', { apiKey: String(key), body: {} })).status
+
+  test('ends a key for the running service at once, the others live on, and a row says who did it', async () => {
+    const [made, other] = [await make(), await make()]
+    // both pass: what is refused is the empty batch
+    expect([await offer(made['key']), await offer(other['key'])]).toEqual([422, 422])
+    expect(await adminJson(['revoke-api-key', '--id', String(made['id'])])).toEqual({ id: made['id'], name: 'leaked', revokedAt: expect.any(String), changed: true })
+    expect([await offer(made['key']), await offer(other['key'])]).toEqual([401, 422])
+    expect((await auditOf('api_key.revoke')).at(-1)).toMatchObject({ actor_kind: 'operator', target_kind: 'api_key', target_id: made['id'] })
+    const before = await counts()
+    expect((await admin(['revoke-api-key', '--id', String(made['id'])])).stdout).toMatch(/^The key leaked \(\S+\) was revoked already, at \S+; nothing was changed\.$/m)
+    expect(await counts()).toEqual(before)
+  })
+
+  test('says so when there is no such key', async () => {
+    const before = await counts()
+    const absent = await admin(['revoke-api-key', '--id', '00000000-0000-4000-8000-000000000000'])
+    expect(absent).toMatchObject({ code: 1, stdout: '', stderr: 'There is no such API key.\n' })
+    expect(await counts()).toEqual(before)
+  })
+})
+
+describe('list-api-keys', () => {
+  test('shows what each is for and what became of it, and nothing that lets in', async () => {
+    const made = await adminJson(['create-api-key', '--name', 'nightly', '--scope', 'ingest:write', '--expires', '30', '--trusted'])
+    const row = async () => ((await adminJson(['list-api-keys']))['keys'] as { id: string }[]).find(({ id }) => id === made['id'])
+    const fresh = { id: made['id'], name: 'nightly', scopes: ['ingest:write'], trusted: true, createdAt: expect.any(String), expiresAt: made['expiresAt'], lastUsedAt: null, revokedAt: null }
+    expect(await row()).toEqual(fresh)
+    await app.call('POST', '/ingest/batches', { apiKey: String(made['key']), body: {} })
+    await adminJson(['revoke-api-key', '--id', String(made['id'])])
+    expect(await row()).toEqual({ ...fresh, lastUsedAt: expect.any(String), revokedAt: expect.any(String) })
+    const { stdout } = await admin(['list-api-keys'])
+    expect(stdout).toMatch(new RegExp(`^${String(made['id'])}  made \\S+  revoked \\S+  used \\S+  ingest:write  trusted  nightly$`, 'm'))
+    expect(stdout).not.toContain(String(made['key']).slice(4))
+  })
+})
+
 describe('list-users', () => {
   test('masks e-mail addresses and can ask for a role', async () => {
     const person = await app.as.admin()
@@ -221,6 +260,8 @@ describe('what makes no sense ends with 2 and the usage, and changes nothing', (
     ['a password joined to its option', ['create-user', '--email', 'x@example.org', '--role', 'user', '--password=hunter2hunter2']],
     ['a password after the flag', ['create-user', '--email', 'x@example.org', '--role', 'user', '--password-stdin', 'hunter2hunter2']],
     ['a key that never expires', ['create-api-key', '--name', 'x', '--scope', 'ingest:write', '--expires', 'never']],
+    ['a key that is no id', ['revoke-api-key', '--id', 'nightly']],
+    ['no key to revoke', ['revoke-api-key']],
     ['an invite of nobody', ['invite']],
     ['an invite for ever', ['invite', '--by', 'x@example.org', '--days', '9999']],
     ['a scope that does not exist', ['create-api-key', '--name', 'x', '--scope', 'everything', '--expires', '1']],

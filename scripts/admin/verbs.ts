@@ -7,6 +7,7 @@ import type { ParseArgsOptionsConfig } from 'node:util'
 import { z } from 'zod'
 import { Email, Role } from '../../server/features/auth/contract.ts'
 import { NewInvite } from '../../server/features/invites/contract.ts'
+import type { ListedApiKey } from '../../server/features/api-keys/api-keys.ts'
 import type { ListedUser } from '../../server/features/users/list-users.ts'
 import type { Ctx } from '../../server/kit/context.ts'
 import { scopes } from '../../server/kit/permissions.ts'
@@ -122,6 +123,33 @@ export const verbs: Record<string, Verb> = {
     },
   },
 
+  'list-api-keys': {
+    usage: '',
+    about: 'Lists the keys of machines, those that ended too: id, name, scopes, dates. No key is shown.',
+    options: {},
+    prepare: () => async (ctx) => {
+      const { listApiKeys } = await import('../../server/features/api-keys/api-keys.ts')
+      const keys = await listApiKeys(ctx)
+      const now = ctx.now()
+      return { json: { keys }, text: keys.length === 0 ? 'There are no API keys.' : keys.map((key) => keyAsLine(key, now)).join('\n') }
+    },
+  },
+
+  'revoke-api-key': {
+    usage: '--id <id>',
+    about: 'Ends the key of a machine: its next request is refused. The id is in list-api-keys.',
+    options: { id: text },
+    prepare({ values }) {
+      const id = read(z.uuid(), 'id', values)
+      return async (ctx) => {
+        const { revokeApiKey } = await import('../../server/features/api-keys/api-keys.ts')
+        const { name, revokedAt, changed } = await revokeApiKey(ctx, id)
+        const done = changed ? 'is revoked' : `was revoked already, at ${revokedAt.toISOString()}; nothing was changed`
+        return { json: { id, name, revokedAt, changed }, text: `The key ${name} (${id}) ${done}.` }
+      }
+    },
+  },
+
   'list-users': {
     usage: '[--role <user|moderator|admin>]',
     about: 'Lists accounts, e-mail addresses masked.',
@@ -140,6 +168,12 @@ export const verbs: Record<string, Verb> = {
 }
 
 const asLine = ({ id, email, role, createdAt, banned }: ListedUser) => [id, role.padEnd(9), createdAt.slice(0, 10), email, banned ? '(banned)' : ''].join('  ').trimEnd()
+
+const keyAsLine = ({ id, name, scopes, trusted, createdAt, expiresAt, lastUsedAt, revokedAt }: ListedApiKey, now: Date) => {
+  const day = (moment: Date) => moment.toISOString().slice(0, 10)
+  const state = revokedAt ? `revoked ${day(revokedAt)}` : `${expiresAt > now ? 'expires' : 'expired'} ${day(expiresAt)}`
+  return [id, `made ${day(createdAt)}`, state, lastUsedAt ? `used ${day(lastUsedAt)}` : 'never used', scopes.join(','), trusted ? 'trusted' : 'untrusted', name].join('  ')
+}
 
 /** One option by its schema. @throws UsageError that names the option, not its value */
 function read<T extends z.ZodType>(schema: T, option: string, values: Input['values']): z.output<T> {

@@ -1,15 +1,13 @@
 import postgres from 'postgres'
-import { readConfig } from '../../server/config.ts'
-import type { Config, Secrets } from '../../server/config.ts'
 import { embeddedUrls, startEmbeddedPostgres } from '../../db/embedded.ts'
 import { makePasswords, readPasswords } from '../../db/embedded/passwords.ts'
 import { migrate, pendingMigrations } from '../../db/migrate.ts'
 import { setUpRoles } from '../../db/roles.ts'
 import { SetUpFault } from '../../db/set-up-fault.ts'
 import { prepareDataFolder, takeDataFolder } from './data-folder.ts'
+import { readSafeSettings, type Settings } from './settings.ts'
 
 type Report = (line: string) => void
-type Settings = { config: Config; secrets: Secrets }
 
 /** Addresses of the migrated database; owner and maintenance are missing when an operator's database was migrated elsewhere. */
 export type ReadyUrls = { app: string; owner?: string | undefined; maintenance?: string | undefined }
@@ -48,7 +46,7 @@ export async function openDatabase({ config, secrets }: Settings, report: Report
  * @throws SetUpFault, ConfigError
  */
 export async function withDatabase<T>(env: NodeJS.ProcessEnv, report: Report, work: (database: Open) => Promise<T>): Promise<T> {
-  const { config, secrets } = readConfig(env)
+  const { config, secrets } = await readSafeSettings(env)
   if (secrets.databaseUrl !== null) {
     await using database = await openDatabase({ config, secrets }, report)
     return await work({ config, secrets, urls: database.urls })

@@ -2,11 +2,11 @@ import { rm } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { removeEmbeddedPostgres } from '../../db/embedded.ts'
 import { SetUpFault } from '../../db/set-up-fault.ts'
-import { readConfig } from '../../server/config.ts'
 import { buildConsole } from './console-build.ts'
 import { type ReadyUrls, openDatabase } from './database.ts'
 import { prepareDataFolder, takeDataFolder } from './data-folder.ts'
 import { type Ready, type ServerProcess, awaitLeftoverServer, serverEnvironment, startServer } from './server-process.ts'
+import { readSafeSettings } from './settings.ts'
 
 type Report = (line: string) => void
 type Options = {
@@ -39,7 +39,7 @@ const RESTART_WINDOW_MS = 60_000
 
 /** Starts a whole instance: database, migrations, console, server; keeps it running until `stop`. @throws SetUpFault, ConfigError, the signal's reason */
 export async function startInstance({ env, report, log = 'file', signal }: Options): Promise<Instance> {
-  const { config, secrets } = readConfig(env)
+  const { config, secrets } = await readSafeSettings(env)
   const { dataDir, keysDir } = config
   await prepareDataFolder(dataDir)
   await using made = new AsyncDisposableStack()

@@ -14,12 +14,12 @@ export type Visit = { actor: UserActor | null; binding: CsrfBinding | null }
 type CookieDeps = Pick<Deps, 'keys' | 'publicUrl'>
 
 /**
- * Cookie names of this instance: two on one host are told apart by the id of their keys, since cookies know no ports
+ * Cookie names of this instance: two on one host are told apart by their deployment, since cookies know no ports
  * (RFC 6265 section 8.5). `__Host-` (RFC 6265bis) wherever the service is reached by HTTPS.
  */
 export function cookieNames({ keys, publicUrl }: CookieDeps): { session: string; visitor: string; device: string } {
   const prefix = isHttps(publicUrl()) ? '__Host-' : ''
-  const instance = keys.mac('csrf').id.slice(0, 8)
+  const instance = keys.deployment.slice(0, 8)
   return { session: `${prefix}console-${instance}`, visitor: `${prefix}visitor-${instance}`, device: `${prefix}device-${instance}` }
 }
 

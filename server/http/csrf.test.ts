@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest'
 import type { Deps } from '../kit/context.ts'
 import { csrfToken, demandCsrf, type CsrfBinding } from './csrf.ts'
 
-const depsWith = (byte: number): Pick<Deps, 'keys'> => ({ keys: { mac: () => ({ id: 'k', secret: new Uint8Array(32).fill(byte) }) } as unknown as Deps['keys'] })
+const depsWith = (byte: number): Pick<Deps, 'keys'> => {
+  const key = { id: 'k', secret: new Uint8Array(32).fill(byte) }
+  return { keys: { mac: () => key, macs: () => [key] } as unknown as Deps['keys'] }
+}
 const deps = depsWith(1)
 const binding: CsrfBinding = 'session:abc'
 const token = csrfToken(deps, binding)

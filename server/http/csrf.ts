@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import type { Deps } from '../kit/context.ts'
 import { PermissionDenied } from '../kit/errors.ts'
+import type { MacKey } from '../kit/keys.ts'
 import { sameBytes } from '../kit/secret-tokens.ts'
 
 /** What a token holds for: a console session, or the visit of someone not yet signed in. */
@@ -9,8 +10,10 @@ export type CsrfBinding = `session:${string}` | `visitor:${string}`
 
 /** Synchroniser token (OWASP, Cross-Site Request Forgery Prevention): HMAC-SHA256 of what it is bound to, base64url. */
 export function csrfToken({ keys }: Pick<Deps, 'keys'>, binding: CsrfBinding): string {
-  return createHmac('sha256', keys.mac('csrf').secret).update(binding).digest('base64url')
+  return tokenBy(keys.mac('csrf'), binding)
 }
+
+const tokenBy = ({ secret }: MacKey, binding: CsrfBinding): string => createHmac('sha256', secret).update(binding).digest('base64url')
 
 /**
  * Lets a request that changes something pass only when it came from a page of ours (control B4): the token fits the
@@ -22,7 +25,8 @@ export function demandCsrf(deps: Pick<Deps, 'keys'>, request: Pick<FastifyReques
   const { origin, 'sec-fetch-site': site } = request.headers
   const bySite = site === undefined ? null : site === 'same-origin'
   const byOrigin = origin === undefined || origin === 'null' ? null : origin === ownOrigin(request)
-  const byToken = binding !== null && typeof token === 'string' && sameBytes(Buffer.from(token), Buffer.from(csrfToken(deps, binding)))
+  // a page may have been open since before a rotation of the key
+  const byToken = binding !== null && typeof token === 'string' && deps.keys.macs('csrf').some((key) => sameBytes(Buffer.from(token), Buffer.from(tokenBy(key, binding))))
   if (byToken && bySite !== false && byOrigin !== false && (bySite === true || byOrigin === true)) return
   throw new PermissionDenied('csrf_failed', 'This form is too old, or it was not sent from this console. Open the page again and repeat it.')
 }

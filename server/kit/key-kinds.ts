@@ -11,7 +11,7 @@ export const keyKinds: Record<KeyKind, { about: string; dueAfterDays: number; co
   access_token: { about: 'signs access tokens', dueAfterDays: 90, countsForMinutes: 60 },
   playback_ticket: { about: 'authenticates playback links', dueAfterDays: 180, countsForMinutes: day + 60 },
   cursor: { about: 'authenticates cursors of lists', dueAfterDays: 180, countsForMinutes: day },
-  csrf: { about: 'authenticates forms of the console', dueAfterDays: 180, countsForMinutes: 13 * 60 },
+  csrf: { about: 'authenticates forms of the console', dueAfterDays: 180, countsForMinutes: 7 * day + 60 },
   column: { about: 'seals columns and waiting mails', dueAfterDays: 365, countsForMinutes: null },
   lookup: { about: 'finds e-mail addresses', dueAfterDays: 730, countsForMinutes: null },
 }

@@ -2,9 +2,14 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { settings } from '../config.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
+import { visitConsole } from '../test/console-visitor.ts'
 import { mailTo } from '../test/mails.ts'
 import { ask } from '../test/raw-http.ts'
+import { approveTitle, offerTitle } from '../test/titles.ts'
+import { makeTorrent } from '../test/torrents.ts'
+import { counts } from './key-kinds.ts'
 import { dropKey, listKeys, retireKey, rotateKey, rotateLookup, rotateOperatorSecret } from './key-rotation.ts'
 import { layReady, operatorSecrets } from './operator-secret.ts'
 import { resealColumns, sealedColumns, sealedWith } from './reseal.ts'
@@ -101,6 +106,75 @@ test('a node that has lost the channel refuses the tokens of a dropped key withi
   await admin.end()
   await dropKey(operator(), kidOf(person.token))
   for (const node of [here, there]) await expect.poll(() => me(node, person.token), { timeout: 1_000, interval: 10 }).toBe('access_token_invalid')
+})
+
+async function offer(): Promise<string> {
+  const { infoHash, base64 } = makeTorrent({ files: [{ path: 'film.mp4', sizeBytes: 1_234_567 }] })
+  return offerTitle(here, { infoHash, torrentFile: Buffer.from(base64, 'base64') })
+}
+/** Rotates and waits until every node works with the new key. @returns the ids of both */
+async function rotated(kind: 'playback_ticket' | 'csrf'): Promise<{ old: string; id: string }> {
+  const old = here.deps.keys.mac(kind).id
+  const { id } = await rotateKey(operator(), kind)
+  later(5)
+  for (const node of [here, there]) await expect.poll(() => node.deps.keys.mac(kind).id).toBe(id)
+  return { old, id }
+}
+
+test('an old playback link plays on through a rotation of the ticket key, and ends when that key is dropped', async () => {
+  const torrentId = await offer()
+  await approveTitle(here, torrentId, (await here.as.moderator()).token)
+  const { token } = await here.as.user()
+  const newLink = async () => new URL((await call(here, 'POST', `/torrents/${torrentId}/files/0/playback`, { token })).body.url as string).pathname
+  // HEAD needs no engine
+  const look = (node: TestApp, link: string) => ask(node.baseUrl, link, { method: 'HEAD', headers: { host: new URL(here.baseUrl).host } }).then(({ status }) => status)
+
+  const link = await newLink()
+  const { old } = await rotated('playback_ticket')
+  const fresh = await newLink()
+  for (const node of [here, there]) expect([await look(node, link), await look(node, fresh)]).toEqual([200, 200])
+
+  await dropKey(operator(), old)
+  for (const node of [here, there]) await expect.poll(() => look(node, link), { timeout: 1_000, interval: 10 }).toBe(403)
+  for (const node of [here, there]) expect(await look(node, fresh)).toBe(200)
+  expect((await call(here, 'GET', '/users/me', { token })).status).toBe(200)
+})
+
+test('a form of the console that is open works through a rotation of its key, and ends when that key is dropped; its session lives on', async () => {
+  const visitor = visitConsole(here.baseUrl)
+  await visitor.signIn(await here.as.moderator())
+  const elsewhere = visitConsole(there.baseUrl, { host: new URL(here.baseUrl).host })
+  for (const [name, value] of visitor.cookies) elsewhere.cookies.set(name, value)
+  const form = visitor.token()
+  const approve = async (node: typeof visitor, csrf: string) => {
+    const torrentId = await offer()
+    const { status } = await node.post('/?index', { intent: 'approve', torrentId, csrf })
+    const [row] = await here.deps.sql<{ state: string }[]>`select state from torrents where id = ${torrentId}`
+    return [status, row?.state]
+  }
+
+  const { old } = await rotated('csrf')
+  for (const node of [visitor, elsewhere]) expect(await approve(node, form)).toEqual([302, 'approved'])
+  expect((await visitor.get('/')).status).toBe(200)
+  const fresh = visitor.token()
+  expect(fresh).not.toBe(form)
+
+  await dropKey(operator(), old)
+  await expect.poll(() => [here, there].map(({ deps }) => deps.keys.macs('csrf').length), { timeout: 1_000, interval: 10 }).toEqual([1, 1])
+  for (const node of [visitor, elsewhere]) {
+    expect(await approve(node, form)).toEqual([403, 'pending'])
+    expect(await approve(node, fresh)).toEqual([302, 'approved'])
+  }
+})
+
+test('a form of a retired key counts as long as the longest session of the console may live', () => {
+  const longest = 168
+  expect([longest, longest + 1].map((hours) => settings.STAFF_SESSION_HOURS.schema.safeParse(String(hours)).success)).toEqual([true, false])
+  const retiredAt = now
+  later(longest * 3_600)
+  expect(counts({ kind: 'csrf', retiredAt }, now)).toBe(true)
+  later(3_600)
+  expect(counts({ kind: 'csrf', retiredAt }, now)).toBe(false)
 })
 
 test('what was sealed stays open through a rotation of the column key; the job seals it again, and only then the old key can be dropped', async () => {

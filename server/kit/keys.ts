@@ -13,6 +13,8 @@ export type MacKey = { id: string; secret: Uint8Array }
 
 /** The keys of this deployment: in Postgres, sealed by the operator secret, the same on every node (controls A1, A2, C5). */
 export type Keys = SealingKeys & {
+  /** Tells this deployment from others on its host, on every node and whatever is rotated or dropped: the id of its first csrf key, whose row stays. */
+  deployment: string
   /** The ES256 key that signs access tokens. */
   signing(): SigningKey
   /** A key that verifies, also a retired one until its last token ran out; null for an unknown id and for one that was dropped. */
@@ -35,6 +37,8 @@ type KeyDeps = Making & { db: Db; log: Logger; revocations: Pick<Revocations, 'l
 /** Loads the keys, making those that are missing; nodes that start together end up with the same. @throws ConfigError */
 export async function loadKeys(deps: KeyDeps): Promise<Keys> {
   await makeMissing(deps)
+  const first = (await readRows(deps.db)).find(({ kind }) => kind === 'csrf')
+  if (!first) throw new Error('there is no csrf key')
   let ring = await readRing(deps, [])
   let loadedAt = deps.now().getTime()
   let readAt = performance.now()
@@ -62,6 +66,7 @@ export async function loadKeys(deps: KeyDeps): Promise<Keys> {
     return held
   }
   return {
+    deployment: first.id,
     signing: () => signingKeyOf(current('access_token')),
     async verifying(id) {
       // not told of a drop, a node must look

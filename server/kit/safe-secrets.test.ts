@@ -38,15 +38,20 @@ test('every bad one is named at once, and none is repeated', async () => {
   await writeFile(join(home, 'operator.key'), '0'.repeat(64))
   await chmod(join(home, 'operator.key'), 0o644)
   await chmod(join(home, 'key.pem'), 0o644)
-  const found = await faults(production({ DATABASE_URL: 'postgres://ts_app:hunter2@db.example.org/tv', SMTP_URL: 'smtps://tv:ChangeMe@mail.example.org' }))
+  const found = await faults(production({
+    DATABASE_URL: 'postgres://ts_app:hunter2@db.example.org/tv', DATABASE_OWNER_URL: 'postgres://ts_owner:ts_owner@db.example.org/tv',
+    DATABASE_MAINTENANCE_URL: 'postgres://ts_maintenance:hunter3@db.example.org/tv', SMTP_URL: 'smtps://tv:ChangeMe@mail.example.org',
+  }))
   expect(found).toEqual([
     expect.stringMatching(/^DATABASE_URL has a password of fewer than 12 characters/),
+    expect.stringMatching(/^DATABASE_OWNER_URL has a password that is a known example/),
+    expect.stringMatching(/^DATABASE_MAINTENANCE_URL has a password of fewer than 12 characters/),
     expect.stringMatching(/^SMTP_URL has a password that is a known example/),
     expect.stringMatching(/^KEYS_DIR: .*operator\.key holds a secret that is not random$/),
     expect.stringMatching(/^KEYS_DIR: .*operator\.key can be read by others \(mode 0644\)/),
     expect.stringMatching(/^TLS_KEY_FILE: .*key\.pem can be read by others \(mode 0644\)/),
   ])
-  expect(found.join()).not.toMatch(/hunter2|ChangeMe|000000/)
+  expect(found.join()).not.toMatch(/hunter|ChangeMe|000000/)
 })
 
 test.each([

@@ -9,10 +9,13 @@ const shortestPassword = 12
  * Names every secret that production must not run with: missing, weak, an example, readable by others (control C4).
  * @throws ConfigError
  */
-export async function demandSafeSecrets({ production, tls, keysDir }: Config, { databaseUrl, smtpUrl }: Secrets): Promise<void> {
+export async function demandSafeSecrets({ production, tls, keysDir }: Config, { databaseUrl, databaseOwnerUrl, databaseMaintenanceUrl, smtpUrl }: Secrets): Promise<void> {
   if (!production) return
   const faults = [
     passwordFault('DATABASE_URL', databaseUrl, shortestPassword),
+    // set-up has these, the server does not
+    passwordFault('DATABASE_OWNER_URL', databaseOwnerUrl, shortestPassword),
+    passwordFault('DATABASE_MAINTENANCE_URL', databaseMaintenanceUrl, shortestPassword),
     // its length is the mail provider's business
     passwordFault('SMTP_URL', smtpUrl, 1),
     ...(await operatorFaults(keysDir)),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { createApiKey } from './api-keys.ts'
+import { createApiKey, revokeApiKey } from './api-keys.ts'
 
 let app: TestApp
 beforeAll(async () => {
@@ -12,7 +12,7 @@ it('a key that is revoked while it is used is refused at the next request', asyn
   const { id, key } = await createApiKey(app.as.operator(), { name: 'worker', scopes: ['ingest:write'], trusted: false, expiresAt: new Date(Date.now() + 60_000) })
   const path = '/ingest/batches/00000000-0000-4000-8000-000000000000'
   expect((await app.call('GET', path, { apiKey: key })).status).toBe(404)
-  await app.deps.sql`update api_keys set revoked_at = now() where id = ${id}`
+  await revokeApiKey(app.as.operator(), id)
   const answer = await app.call('GET', path, { apiKey: key })
   expect([answer.status, answer.body.code]).toEqual([401, 'api_key_invalid'])
 })

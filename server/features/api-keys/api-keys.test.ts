@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, test } from 'vitest'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { createApiKey, findApiKey } from './api-keys.ts'
+import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from './api-keys.ts'
 
 let app: TestApp
 let clock = Date.parse('2026-03-01T12:00:00Z')
@@ -51,6 +51,43 @@ it('finds no key that has expired or was revoked', async () => {
   clock -= 1
   await app.deps.sql`update api_keys set revoked_at = now() where id = ${id}`
   expect(await findApiKey(app.deps, key)).toBeNull()
+})
+
+const auditOfRevoking = (id: string) => app.deps.sql`select actor_kind, target_kind, details from audit_log where action = 'api_key.revoke' and target_id = ${id}`
+
+it('revokes a key once, also when asked by ten at the same time, and leaves the others', async () => {
+  const { id, key } = await make()
+  const other = await make()
+  const answers = await Promise.all(Array.from({ length: 10 }, () => revokeApiKey(app.as.operator(), id)))
+  expect(answers.filter(({ changed }) => changed)).toHaveLength(1)
+  expect(await findApiKey(app.deps, key)).toBeNull()
+  expect(await findApiKey(app.deps, other.key)).not.toBeNull()
+  expect(await auditOfRevoking(id)).toEqual([{ actor_kind: 'operator', target_kind: 'api_key', details: {} }])
+  // the day it ended stays the first
+  const since = new Date(clock)
+  clock += hour / 2
+  expect(await revokeApiKey(app.as.operator(), id)).toEqual({ name: 'worker', revokedAt: since, changed: false })
+  expect(Date.parse(String((await rowOf(id))?.['revoked_at']))).toBe(since.getTime())
+  expect(await auditOfRevoking(id)).toHaveLength(1)
+})
+
+it('revokes none that does not exist', async () => {
+  const absent = '00000000-0000-4000-8000-000000000000'
+  await expect(revokeApiKey(app.as.operator(), absent)).rejects.toMatchObject({ status: 404 })
+  expect(await auditOfRevoking(absent)).toEqual([])
+})
+
+it('lists keys with what became of them, the oldest first, and never with their hashes', async () => {
+  clock += 1
+  const made = new Date(clock)
+  const { id, key } = await make({ trusted: true })
+  clock += 1_000
+  await findApiKey(app.deps, key)
+  await revokeApiKey(app.as.operator(), id)
+  const used = new Date(clock)
+  const listed = await listApiKeys(app.deps)
+  expect(listed.at(-1)).toEqual({ id, name: 'worker', scopes: ['ingest:write'], trusted: true, createdAt: made, expiresAt: new Date(made.getTime() + hour), lastUsedAt: used, revokedAt: used })
+  expect(listed.map(({ createdAt }) => createdAt.getTime())).toEqual(listed.map(({ createdAt }) => createdAt.getTime()).sort((a, b) => a - b))
 })
 
 it('finds none for anything but the whole key', async () => {

@@ -1,7 +1,7 @@
-import { sql } from 'drizzle-orm'
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
 import { apiKeys } from '../../../db/schema/index.ts'
 import type { ApiKeyActor, Ctx, Deps } from '../../kit/context.ts'
-import { Invalid } from '../../kit/errors.ts'
+import { Invalid, NotFound } from '../../kit/errors.ts'
 import { scopes as knownScopes, type Scope } from '../../kit/permissions.ts'
 import { secretToken, tokenHash } from '../../kit/secret-tokens.ts'
 
@@ -26,6 +26,29 @@ export async function createApiKey(ctx: Ctx, { name, scopes, expiresAt, trusted 
     await ctx.audit(tx, { action: 'api_key.create', target: { kind: 'api_key', id }, details: { name, scopes, trusted, expiresAt: expiresAt.toISOString() } })
   })
   return { id, key }
+}
+
+export type ListedApiKey = Omit<typeof apiKeys.$inferSelect, 'keyHash'>
+
+/** All keys, the oldest first, those that ended too; nothing that would let its reader in. */
+export function listApiKeys({ db }: Pick<Ctx, 'db'>): Promise<ListedApiKey[]> {
+  const { id, name, scopes, trusted, createdAt, expiresAt, lastUsedAt, revokedAt } = apiKeys
+  return db.select({ id, name, scopes, trusted, createdAt, expiresAt, lastUsedAt, revokedAt }).from(apiKeys).orderBy(asc(createdAt), asc(id))
+}
+
+/**
+ * Ends a key: its next request is refused (control A15). One that was revoked before stays so since then, without a second
+ * audit row; one that has expired can be revoked all the same. @throws NotFound
+ */
+export async function revokeApiKey(ctx: Ctx, id: string): Promise<{ name: string; revokedAt: Date; changed: boolean }> {
+  return ctx.db.transaction(async (tx) => {
+    const columns = { name: apiKeys.name, revokedAt: apiKeys.revokedAt }
+    const [revoked] = await tx.update(apiKeys).set({ revokedAt: ctx.now() }).where(and(eq(apiKeys.id, id), isNull(apiKeys.revokedAt))).returning(columns)
+    if (revoked) await ctx.audit(tx, { action: 'api_key.revoke', target: { kind: 'api_key', id } })
+    const [key] = revoked ? [revoked] : await tx.select(columns).from(apiKeys).where(eq(apiKeys.id, id))
+    if (!key?.revokedAt) throw new NotFound('API key')
+    return { name: key.name, revokedAt: key.revokedAt, changed: revoked !== undefined }
+  })
 }
 
 type FoundKey = { id: string; scopes: string[]; trusted: boolean }
