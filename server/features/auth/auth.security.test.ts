@@ -70,6 +70,37 @@ describe('access tokens (control A1)', () => {
     expect([status, body.code]).toEqual([401, 'access_token_expired'])
   })
 
+  describe('are good five seconds beyond both ends, for clocks that differ', () => {
+    const second = 1_000
+    const issued = Math.floor(Date.now() / second) * second
+    const expiry = issued + 15 * 60 * second
+    const edges: [string, number, number, string | undefined][] = [
+      ['4.999 s after exp', expiry + 4_999, 200, undefined],
+      ['5 s after exp', expiry + 5_000, 401, 'access_token_expired'],
+      ['5 s before nbf', issued - 5_000, 200, undefined],
+      ['5.001 s before nbf', issued - 5_001, 401, 'access_token_invalid'],
+    ]
+    let clocked: TestApp
+    let now = new Date(issued)
+    beforeAll(async () => {
+      clocked = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now } })
+    })
+    afterAll(() => clocked[Symbol.asyncDispose]())
+
+    test.each(edges)('%s', async (_when, at, status, code) => {
+      now = new Date(issued)
+      const [unseen, seen] = [await clocked.as.user(), await clocked.as.user()]
+      expect([claimsOf(unseen.token).nbf, claimsOf(unseen.token).exp]).toEqual([issued / second, expiry / second])
+      expect((await clocked.call('GET', '/users/me', { token: seen.token })).status).toBe(200)
+      now = new Date(at)
+      // the signature of the second was verified before: its times are looked at all the same
+      for (const { token } of [unseen, seen]) {
+        const answer = await clocked.call('GET', '/users/me', { token })
+        expect([answer.status, answer.body.code]).toEqual([status, code])
+      }
+    })
+  })
+
   test('verify with the published keys', async () => {
     const { keys } = (await (await fetch(`${app.baseUrl}/.well-known/jwks.json`)).json()) as { keys: JsonWebKey[] }
     expect(keys).toHaveLength(1)
