@@ -34,12 +34,13 @@ export type Authenticator = {
 
 type Options = { challenge: string; rpId?: string; rp?: { id: string }; user?: { id: string } }
 
-/** @param origin where the page or app stands that asks. @param counts whether it keeps a counter: many do not. */
-export function createAuthenticator(origin: string, { counts = true } = {}): Authenticator {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { x = '', y = '' } = publicKey.export({ format: 'jwk' })
+type Making = { counts?: boolean; privateKey?: KeyObject; credentialId?: Buffer }
+
+/** @param origin where the page or app stands that asks. @param making.counts whether it keeps a counter: many do not. The key is a new one unless given. */
+export function createAuthenticator(origin: string, making: Making = {}): Authenticator {
+  const { counts = true, privateKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, credentialId = randomBytes(32) } = making
+  const { x = '', y = '' } = privateKey.export({ format: 'jwk' })
   const cose = cbor(new Map<Cbor, Cbor>([[1, 2], [3, -7], [-1, 1], [-2, Buffer.from(x, 'base64url')], [-3, Buffer.from(y, 'base64url')]]))
-  const credentialId = randomBytes(32)
   let userHandle: string | undefined
 
   const clientData = (type: string, options: Options, says: Says) =>

@@ -14,6 +14,8 @@ afterAll(() => app[Symbol.asyncDispose]())
 
 const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as JWTPayload
 const me = (token: string) => app.call('GET', '/users/me', { token })
+const rename = (token: string, name: string) => app.call('PATCH', '/users/me', { token, body: { name } })
+const rowOf = ({ userId }: Person) => app.deps.sql`select * from users where id = ${userId}`
 
 async function forged(change: { header?: Record<string, unknown>; claims?: JWTPayload; key?: CryptoKey | Uint8Array }): Promise<string> {
   const key = app.deps.keys.signing()
@@ -25,11 +27,16 @@ async function forged(change: { header?: Record<string, unknown>; claims?: JWTPa
 describe('access tokens (control A1)', () => {
   test('the pair of claims and key that the forgeries below start from is accepted', async () => {
     expect((await me(await forged({}))).status).toBe(200)
+    expect((await rename(await forged({}), 'Ada')).body.name).toBe('Ada')
+    expect((await rowOf(person))[0]?.['name']).toBe('Ada')
   })
 
-  test('are refused when any of it is wrong', async () => {
+  test('are refused when any of it is wrong, and change nothing', async () => {
     const now = Math.floor(Date.now() / 1000)
     const stranger = (await generateKeyPair('ES256')).privateKey
+    const rsa = (await generateKeyPair('RS256')).privateKey
+    const otherKeys = await app.deps.sql<{ id: string; kind: string }[]>`select id, kind from keys where kind <> 'access_token' order by kind`
+    expect(otherKeys.map(({ kind }) => kind)).toEqual(['column', 'csrf', 'cursor', 'lookup', 'playback_ticket'])
     const { publicJwk } = app.deps.keys.signing()
     const confused = new TextEncoder().encode(JSON.stringify(publicJwk))
     const bare = (header: object) => `${Buffer.from(JSON.stringify(header)).toString('base64url')}.${person.token.split('.')[1] ?? ''}.`
@@ -40,21 +47,58 @@ describe('access tokens (control A1)', () => {
       'an unknown kid': await forged({ header: { kid: crypto.randomUUID() } }),
       'a kid that is a path': await forged({ header: { kid: '../../etc/passwd' } }),
       'no kid': bare({ alg: 'ES256', typ: 'at+jwt' }),
+      'RS256 by an RSA key': await forged({ header: { alg: 'RS256' }, key: rsa }),
       'another type': await forged({ header: { typ: 'JWT' } }),
       'another audience': await forged({ claims: { aud: 'another' } }),
       'another issuer': await forged({ claims: { iss: 'https://elsewhere.example' } }),
       'not yet valid': await forged({ claims: { nbf: now + 600 } }),
+      'issued in the future': await forged({ claims: { iat: now + 600, exp: now + 1200 } }),
       'issued long ago, valid for long': await forged({ claims: { iat: now - 86_400, exp: now + 86_400 } }),
       'no session': await forged({ claims: { sid: undefined } }),
       'a role of its own': await forged({ claims: { ['role']: 'root' } }),
       'an altered signature': `${person.token.slice(0, -4)}AAAA`,
     }
+    for (const claim of ['sub', 'jti', 'iat', 'nbf', 'exp', 'auth_time', 'amr', 'role']) forgeries[`no ${claim}`] = await forged({ claims: { [claim]: undefined } })
+    // signed by the right key: the id alone leads to another
+    for (const { id, kind } of otherKeys) forgeries[`the kid of the ${kind} key`] = await forged({ header: { kid: id } })
+    const before = await rowOf(person)
     for (const [what, token] of Object.entries(forgeries)) {
-      const { status, body } = await me(token)
-      expect([what, status, body.code]).toEqual([what, 401, 'access_token_invalid'])
+      for (const { status, body } of [await me(token), await rename(token, 'Mallory')]) expect([what, status, body.code]).toEqual([what, 401, 'access_token_invalid'])
     }
+    expect(await rowOf(person)).toEqual(before)
     const { status, body } = await me(await forged({ claims: { iat: now - 1000, nbf: now - 1000, exp: now - 100 } }))
     expect([status, body.code]).toEqual([401, 'access_token_expired'])
+  })
+
+  describe('are good five seconds beyond both ends, for clocks that differ', () => {
+    const second = 1_000
+    const issued = Math.floor(Date.now() / second) * second
+    const expiry = issued + 15 * 60 * second
+    const edges: [string, number, number, string | undefined][] = [
+      ['4.999 s after exp', expiry + 4_999, 200, undefined],
+      ['5 s after exp', expiry + 5_000, 401, 'access_token_expired'],
+      ['5 s before nbf', issued - 5_000, 200, undefined],
+      ['5.001 s before nbf', issued - 5_001, 401, 'access_token_invalid'],
+    ]
+    let clocked: TestApp
+    let now = new Date(issued)
+    beforeAll(async () => {
+      clocked = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now } })
+    })
+    afterAll(() => clocked[Symbol.asyncDispose]())
+
+    test.each(edges)('%s', async (_when, at, status, code) => {
+      now = new Date(issued)
+      const [unseen, seen] = [await clocked.as.user(), await clocked.as.user()]
+      expect([claimsOf(unseen.token).nbf, claimsOf(unseen.token).exp]).toEqual([issued / second, expiry / second])
+      expect((await clocked.call('GET', '/users/me', { token: seen.token })).status).toBe(200)
+      now = new Date(at)
+      // the signature of the second was verified before: its times are looked at all the same
+      for (const { token } of [unseen, seen]) {
+        const answer = await clocked.call('GET', '/users/me', { token })
+        expect([answer.status, answer.body.code]).toEqual([status, code])
+      }
+    })
   })
 
   test('verify with the published keys', async () => {

@@ -41,8 +41,10 @@ async function challengedTimes(count: number, person: Person): Promise<string[]>
   while (challenges.length < count) challenges.push(await challenged(person))
   return challenges
 }
-const sessionsOf = ({ userId }: Person) => app.deps.sql`select public_id, kind, methods, ended_at, end_reason from sessions where user_id = ${userId} order by created_at`
+const sessionsOf = ({ userId }: Person) => app.deps.sql`select public_id, kind, methods, authenticated_at, ended_at, end_reason from sessions where user_id = ${userId} order by created_at`
 const rowsOf = ({ userId }: Person) => app.deps.sql`select 'totp' as what, id, last_step::text as at, removed_at from totp_factors where user_id = ${userId} union all select 'code', id, used_at::text, removed_at from recovery_codes where user_id = ${userId} union all select 'passkey', id, counter::text, removed_at from passkeys where user_id = ${userId} order by 1, 2`
+/** What a refused proof may not change, of everybody concerned. */
+const stateOf = (...people: Person[]) => Promise.all(people.map(async (person) => [await sessionsOf(person), await rowsOf(person)]))
 
 describe('an authenticator app (control A9)', () => {
   test('is told its key to type, to open and to scan, and counts once a code of it was given', async () => {
@@ -102,7 +104,9 @@ describe('an authenticator app (control A9)', () => {
     const challenges = await challengedTimes(6, person)
     const answers = await Promise.all(challenges.slice(0, 5).map((id) => verify(id, { method: 'totp', code })))
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401, 401])
-    expect(codeOf(await verify(challenges[5] ?? '', { method: 'totp', code: await codeAt(secret, -1) }))).toEqual([401, 'proof_invalid'])
+    const before = await stateOf(person)
+    for (const replayed of [code, await codeAt(secret, -1)]) expect(codeOf(await verify(challenges[5] ?? '', { method: 'totp', code: replayed }))).toEqual([401, 'proof_invalid'])
+    expect(await stateOf(person)).toEqual(before)
     expect(await sessionsOf(person)).toHaveLength(2)
   })
 
@@ -140,7 +144,9 @@ describe('recovery codes (control A9)', () => {
     const { person, recoveryCodes: [code = ''] } = await enrolled()
     const typed = ` ${code.toUpperCase().replaceAll('-', ' ')} `
     expect((await verify(await challenged(person), { method: 'recovery_code', code: typed })).status).toBe(200)
+    const before = await stateOf(person)
     expect(codeOf(await verify(await challenged(person), { method: 'recovery_code', code }))).toEqual([401, 'proof_invalid'])
+    expect(await stateOf(person)).toEqual(before)
     expect((await app.call('GET', '/users/me/mfa', { token: person.token })).body.recoveryCodesLeft).toBe(9)
   })
 
@@ -154,13 +160,14 @@ describe('recovery codes (control A9)', () => {
 
   test('a new set ends the old one; another’s are worth nothing', async () => {
     const { person, recoveryCodes: [old = ''] } = await enrolled()
-    const { recoveryCodes: [foreign = ''] } = await enrolled()
+    const { person: other, recoveryCodes: [foreign = ''] } = await enrolled()
     const fresh = await app.call('POST', '/users/me/mfa/recovery-codes', { token: person.token })
     expect(fresh.body.recoveryCodes).toHaveLength(10)
     expect(await mailTo(app.dataDir, person.email, 'How you sign in was changed')).toBeTruthy()
     const challengeId = await challenged(person)
-    expect((await verify(challengeId, { method: 'recovery_code', code: old })).status).toBe(401)
-    expect((await verify(challengeId, { method: 'recovery_code', code: foreign })).status).toBe(401)
+    const before = await stateOf(person, other)
+    for (const code of [old, foreign]) expect(codeOf(await verify(challengeId, { method: 'recovery_code', code }))).toEqual([401, 'proof_invalid'])
+    expect(await stateOf(person, other)).toEqual(before)
     expect((await verify(challengeId, { method: 'recovery_code', code: fresh.body.recoveryCodes[0] })).status).toBe(200)
   })
 
@@ -175,10 +182,11 @@ describe('a challenge', () => {
   test('is over after five wrong proofs, also for the right one, and nothing was changed', async () => {
     const { person, secret } = await enrolled()
     later(30)
-    const [challengeId, before, rows] = [await challenged(person), await sessionsOf(person), await rowsOf(person)]
+    const challengeId = await challenged(person)
+    const before = await stateOf(person)
     for (let i = 0; i < 5; i += 1) expect(codeOf(await verify(challengeId, { method: 'totp', code: await codeAt(secret, 7 + i) }))).toEqual([401, 'proof_invalid'])
     expect(codeOf(await verify(challengeId, { method: 'totp', code: await codeAt(secret) }))).toEqual([401, 'challenge_ended'])
-    expect([await sessionsOf(person), await rowsOf(person)]).toEqual([before, rows])
+    expect(await stateOf(person)).toEqual(before)
   })
 
   test('parallel guesses do not share a try', async () => {
@@ -256,7 +264,9 @@ describe('step-up (control A10)', () => {
     later(400)
     const { body: challenge } = await begin(person.token, 'password')
     expect(challenge).toMatchObject({ method: 'password', needsPassword: true, passkeyOptions: null })
+    const before = await stateOf(person)
     expect(codeOf(await finish(person.token, challenge.challengeId, { password: 'wrong' }))).toEqual([403, 'proof_invalid'])
+    expect(await stateOf(person)).toEqual(before)
     expect((await sensitive(person.token)).status).toBe(403)
     const { status, body } = await finish(person.token, challenge.challengeId, { password: person.password })
     expect([status, body.tokens.refreshToken]).toEqual([200, null])
@@ -264,7 +274,11 @@ describe('step-up (control A10)', () => {
     expect((await sensitive(person.token)).status).toBe(403)
     const refreshed = await app.call('POST', '/auth/refresh', { body: { refreshToken: person.refreshToken } })
     expect((await sensitive(refreshed.body.tokens.accessToken)).status).toBe(200)
+    const after = await stateOf(person)
+    expect(after).not.toEqual(before)
+    later(10)
     expect(codeOf(await finish(person.token, challenge.challengeId, { password: person.password }))).toEqual([403, 'challenge_ended'])
+    expect(await stateOf(person)).toEqual(after)
   })
 
   test('who has a second factor needs it beside the password', async () => {
@@ -274,12 +288,31 @@ describe('step-up (control A10)', () => {
     expect(refused.body.methods).toEqual(['totp', 'recovery_code'])
     expect(codeOf(await begin(person.token, 'password'))).toEqual([409, 'method_not_available'])
     const { body: { challengeId } } = await begin(person.token, 'totp')
+    const before = await stateOf(person)
     expect((await finish(person.token, challengeId, { password: person.password })).status).toBe(403)
     expect((await finish(person.token, challengeId, { password: 'wrong', code: await codeAt(secret) })).status).toBe(403)
+    expect((await finish(person.token, challengeId, { password: person.password, code: await codeAt(secret, 9) })).status).toBe(403)
     expect((await finish(person.token, challengeId, { code: await codeAt(secret) })).status).toBe(422)
+    // the right code beside a wrong password was not used up, the session is as old as it was
+    expect(await stateOf(person)).toEqual(before)
     expect((await finish(person.token, challengeId, { password: person.password, code: await codeAt(secret) })).status).toBe(200)
     const { body: other } = await begin(person.token, 'recovery_code')
     expect((await finish(person.token, other.challengeId, { password: person.password, code: recoveryCodes[0] })).status).toBe(200)
+  })
+
+  test('a code that was good once, and a recovery code of another, freshen nothing', async () => {
+    const { person, secret, recoveryCodes: [used = ''] } = await enrolled()
+    const { person: other, recoveryCodes: [foreign = ''] } = await enrolled()
+    expect((await verify(await challenged(person), { method: 'recovery_code', code: used })).status).toBe(200)
+    later(400)
+    const code = await codeAt(secret)
+    expect((await verify(await challenged(person), { method: 'totp', code })).status).toBe(200)
+    later(10)
+    const { body: { challengeId } } = await begin(person.token, 'totp')
+    const before = await stateOf(person, other)
+    for (const refused of [code, used, foreign]) expect(codeOf(await finish(person.token, challengeId, { password: person.password, code: refused }))).toEqual([403, 'proof_invalid'])
+    expect(await stateOf(person, other)).toEqual(before)
+    expect((await sensitive(person.token)).body.code).toBe('step_up_required')
   })
 
   test('a passkey does alone', async () => {
@@ -288,6 +321,9 @@ describe('step-up (control A10)', () => {
     later(400)
     expect((await sensitive(person.token)).body.methods).toEqual(['passkey', 'recovery_code'])
     const { body } = await begin(person.token, 'passkey')
+    const before = await stateOf(person)
+    expect(codeOf(await finish(person.token, body.challengeId, { assertion: authenticator.get(body.passkeyOptions, { userVerified: false }) }))).toEqual([403, 'proof_invalid'])
+    expect(await stateOf(person)).toEqual(before)
     const answer = await finish(person.token, body.challengeId, { assertion: authenticator.get(body.passkeyOptions) })
     expect(answer.status).toBe(200)
     expect((await sensitive(answer.body.tokens.accessToken)).status).toBe(200)
@@ -297,8 +333,11 @@ describe('step-up (control A10)', () => {
     const person = await app.as.user()
     const again = await app.as.userAgain(person)
     const stranger = await app.as.user()
+    later(10)
     const { body } = await begin(person.token, 'password')
+    const before = await stateOf(person, stranger)
     for (const other of [again, stranger]) expect(codeOf(await finish(other.token, body.challengeId, { password: other.password }))).toEqual([403, 'challenge_ended'])
+    expect(await stateOf(person, stranger)).toEqual(before)
     expect((await finish(person.token, body.challengeId, { password: person.password })).status).toBe(200)
   })
 })

@@ -1,3 +1,4 @@
+import { TimeSpan } from 'oslo'
 import { generateHOTP, createTOTPKeyURI } from 'oslo/otp'
 import { base32 } from 'oslo/encoding'
 import { renderSVG } from 'uqr'
@@ -7,6 +8,7 @@ import { sameBytes } from '../../kit/secret-tokens.ts'
 // authenticator app takes: SHA-1, 6 digits, 30 seconds.
 
 const periodSeconds = 30
+const digits = 6
 /** Length of the HMAC's output, as RFC 4226 section 4 asks for. */
 export const totpSecretBytes = 20
 const issuer = 'torrent-streamer'
@@ -15,7 +17,7 @@ const issuer = 'torrent-streamer'
 export const totpStep = (at: Date): number => Math.floor(at.getTime() / 1000 / periodSeconds)
 
 /** The code of a time step. */
-export const totpCode = (secret: Uint8Array, step: number): Promise<string> => generateHOTP(secret, step)
+export const totpCode = (secret: Uint8Array, step: number): Promise<string> => generateHOTP(secret, step, digits)
 
 /** The step whose code it is, one before and one after the present included (RFC 6238 section 5.2), or null. */
 export async function matchingStep(secret: Uint8Array, code: string, at: Date): Promise<number | null> {
@@ -30,6 +32,7 @@ export async function matchingStep(secret: Uint8Array, code: string, at: Date): 
 
 /** What an authenticator app is told: to type, to open, to scan. */
 export function totpKey(secret: Uint8Array, account: string): { secret: string; otpauthUri: string; qrSvg: string } {
-  const otpauthUri = createTOTPKeyURI(issuer, account, secret)
+  // all parameters are said, though they are what the format assumes: some apps keep assumptions of their own
+  const otpauthUri = `${createTOTPKeyURI(issuer, account, secret, { digits, period: new TimeSpan(periodSeconds, 's') })}&algorithm=SHA1`
   return { secret: base32.encode(secret, { includePadding: false }), otpauthUri, qrSvg: renderSVG(otpauthUri, { ecc: 'M', border: 2 }) }
 }
