@@ -1,5 +1,5 @@
 /** What people of the console do about their own account: name, address, password, sessions, proofs, leaving. */
-import type { Page } from '@playwright/test'
+import type { Locator, Page } from '@playwright/test'
 import { expect, givePassword, passSignIn, signIn, test, withBrowser } from './fixtures.ts'
 
 const openAccount = async (page: Page, label: string) => {
@@ -156,4 +156,63 @@ test('an old proof is asked for again, on a page of its own, that leads back and
   await expect(page.getByRole('heading', { name: 'Is it you?' })).toBeVisible()
   await page.goto('/account/security')
   await expect(page.getByText('Remove the app…')).toBeVisible()
+})
+
+test('who has no mouse signs in, changes the password and signs out', async ({ page, instance, moderator }) => {
+  const newPassword = 'otter lantern 77 quarry'
+  /** Tab by Tab, to what must be reached in so many; and it shows that it has the focus. */
+  const tabTo = async (target: Locator, within = 20) => {
+    const reached = () => target.evaluate((element) => element === document.activeElement)
+    for (let presses = 0; !(await reached()); presses += 1) {
+      expect(presses, `presses of Tab until ${String(target)}`).toBeLessThan(within)
+      await page.keyboard.press('Tab')
+    }
+    await seesFocusOn(target)
+  }
+  const seesFocusOn = async (target: Locator) => {
+    await expect(target).toBeFocused()
+    await expect(target).toBeInViewport()
+    expect(await target.evaluate((element) => [getComputedStyle(element).outlineStyle, getComputedStyle(element).outlineWidth])).toEqual(['solid', '2px'])
+  }
+  const press = async (target: Locator) => {
+    await tabTo(target)
+    await page.keyboard.press('Enter')
+  }
+  const type = async (target: Locator, text: string) => {
+    await tabTo(target)
+    await page.keyboard.type(text)
+  }
+  const typePassword = async (password: string) => {
+    await seesFocusOn(page.getByLabel('E-mail'))
+    await page.keyboard.type(moderator.email)
+    await type(page.getByLabel('Password'), password)
+    await press(page.getByRole('button', { name: 'Sign in', exact: true }))
+    await seesFocusOn(page.getByLabel('Code', { exact: true }))
+  }
+
+  await page.goto('/sign-in')
+  await typePassword(moderator.password)
+  await page.keyboard.type(await moderator.authenticator.code())
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('heading', { level: 1, name: 'Queue' })).toBeVisible()
+
+  await press(page.getByRole('link', { name: /^Account/ }))
+  await expect(page.getByRole('heading', { level: 1, name: 'Your account' })).toBeVisible()
+  await instance.ageProofs(moderator)
+  await press(page.getByRole('navigation', { name: 'Account' }).getByRole('link', { name: 'Password' }))
+  await expect(page.getByRole('heading', { name: 'Is it you?' })).toBeVisible()
+  await seesFocusOn(page.getByLabel('Password'))
+  await page.keyboard.type(moderator.password)
+  await type(page.getByLabel('Code'), await moderator.authenticator.code())
+  await press(page.getByRole('button', { name: 'Go on' }))
+  await expect(page).toHaveURL('/account/password')
+
+  await type(page.getByLabel('Current password'), moderator.password)
+  await type(page.getByLabel('New password'), newPassword)
+  await press(page.getByRole('button', { name: 'Change the password' }))
+  await expect(page.getByRole('status')).toContainText('Your password is changed.')
+
+  await press(page.getByRole('button', { name: 'Sign out' }))
+  await expect(page.getByText('You are signed out.')).toBeVisible()
+  await typePassword(newPassword)
 })

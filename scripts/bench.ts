@@ -1,12 +1,13 @@
 /**
  * `npm run bench [-- name…]`: figures of this machine, compared within one run and never asserted. Names: start-up, search,
- * sign-in, signed-in, refresh, streaming; all of them without a name. Everything runs in data folders of its own, which go afterwards.
+ * sign-in, signed-in, refresh, revocation, streaming; all of them without a name. Everything runs in data folders of its own, which go afterwards.
  */
 import type { BenchInstance } from './bench/accounts.ts'
 import { table, type Figure } from './bench/figures.ts'
 import { closeConnections } from './bench/load.ts'
 import { machine } from './bench/machine.ts'
 import { benchRefresh } from './bench/refresh.ts'
+import { benchRevocation } from './bench/revocation.ts'
 import { benchSearch } from './bench/search.ts'
 import { benchSignIn } from './bench/sign-in.ts'
 import { benchSignedIn } from './bench/signed-in.ts'
@@ -22,6 +23,7 @@ const benches: Record<string, (report: Report) => Promise<Figure[]>> = {
   'sign-in': withInstance(benchSignIn),
   'signed-in': withInstance(benchSignedIn),
   refresh: withInstance(benchRefresh),
+  revocation: withInstance(benchRevocation),
   streaming: withInstance(benchStreaming),
 }
 

@@ -55,7 +55,7 @@ export async function createDeps(config: Config, secrets: Secrets, overrides: Ov
     cursors: createCursors(keys),
     breached,
     passwords: overrides.passwords ?? createPasswords(),
-    limits: overrides.limits ?? createLimits(sql, config.rateLimitFactor),
+    limits: overrides.limits ?? createLimits({ sql, sealer }, config.rateLimitFactor),
     jobs,
     mailer: createMailer({ sealer, jobs, newId }),
     engine,

@@ -6,6 +6,7 @@ import { createPasswords } from '../../server/kit/passwords.ts'
 import { asOperator } from '../admin/operator.ts'
 import type { BenchInstance } from './accounts.ts'
 import { latency, median, ms, type Figure } from './figures.ts'
+import { benchMailedCodes } from './mailed-codes.ts'
 
 const password = 'correct horse battery staple 7'
 const accounts = 20
@@ -57,6 +58,7 @@ export async function benchSignIn({ instance, env }: BenchInstance, report: (lin
     }
   }
   report(`wrong passwords: known addresses ${latency(guesses.known)}; unknown ${latency(guesses.unknown)}`)
+  const codes = await benchMailedCodes(instance.baseUrl, people, report)
 
   const ratio = (samples: number[], beside: number[]) => (median(samples) / median(beside)).toFixed(2)
   return [
@@ -65,6 +67,7 @@ export async function benchSignIn({ instance, env }: BenchInstance, report: (lin
     { what: `${accounts} sign-ins at once, known devices`, value: ms(median(many.again)), beside: `${accounts} hashes, 2 at a time: ${ms(median(many.bare))}`, ratio: ratio(many.again, many.bare) },
     { what: `${accounts} sign-ins at once, new devices`, value: ms(median(many.fresh)), beside: `${accounts} hashes, 2 at a time: ${ms(median(many.bare))}`, ratio: ratio(many.fresh, many.bare) },
     { what: 'wrong password, known address', value: latency(guesses.known), beside: `unknown address: ${latency(guesses.unknown)}`, ratio: ratio(guesses.known, guesses.unknown) },
+    ...codes,
   ]
 }
 

@@ -3,16 +3,13 @@ import { once } from 'node:events'
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
-import { TorrentPage } from '../../server/features/catalogue/contract.ts'
-import { IngestBatch } from '../../server/features/ingest/contract.ts'
 import { PlaybackLink } from '../../server/features/playback/contract.ts'
 import { startSwarm, type Swarm } from '../../server/test/swarm.ts'
-import { runAdmin } from '../demo/admin-command.ts'
-import { PublicApi, until } from '../demo/public-api.ts'
+import { PublicApi } from '../demo/public-api.ts'
 import { viewerToken, type BenchInstance } from './accounts.ts'
 import { median, ms, type Figure } from './figures.ts'
 import { read, throughput } from './load.ts'
+import { offerSwarm } from './offer.ts'
 
 const fileBytes = 256 * 1024 * 1024
 /** Readers at once, and how often both are measured in turn. */
@@ -48,14 +45,9 @@ export async function benchStreaming(bench: BenchInstance, report: (line: string
 }
 
 async function playbackUrl(bench: BenchInstance, swarm: Swarm): Promise<string> {
-  const api = new PublicApi(bench.instance.baseUrl)
-  const { key: apiKey } = await runAdmin(['create-api-key', '--name', 'bench', '--scope', 'ingest:write', '--expires', '1', '--trusted'], { env: bench.env, answer: z.object({ key: z.string() }) })
-  const items = [{ title: 'Throughput zzyzx', torrentFile: Buffer.from(swarm.torrentFile).toString('base64') }]
-  const batch = await api.call('POST', '/ingest/batches', { apiKey, body: { source: 'bench', items }, answer: IngestBatch, status: 202 })
-  if (batch.accepted !== 1) throw new Error(`the torrent was refused: ${JSON.stringify(batch.rejected)}`)
+  const torrentId = await offerSwarm(bench, swarm, 'Throughput zzyzx')
   const token = await viewerToken(bench)
-  const torrentId = await until('The title', 15, async () => (await api.call('GET', '/torrents/search?q=zzyzx', { token, answer: TorrentPage })).items[0]?.id)
-  return (await api.call('POST', `/torrents/${torrentId}/files/0/playback`, { token, body: {}, answer: PlaybackLink, status: 201 })).url
+  return (await new PublicApi(bench.instance.baseUrl).call('POST', `/torrents/${torrentId}/files/0/playback`, { token, body: {}, answer: PlaybackLink, status: 201 })).url
 }
 
 /** The same bytes as one file on the same disk; the instance's folder takes it away. */

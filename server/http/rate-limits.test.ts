@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { limitClasses } from '../kit/limits.ts'
+import { addressKey, limitClasses, storedClient } from '../kit/limits.ts'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import { cuttable, type Cuttable } from '../test/cuttable.ts'
@@ -89,7 +89,7 @@ describe('over tRPC', () => {
   test('each call of a batch is charged', async () => {
     const address = from()
     await batch(20, address)
-    expect(await pointsOf(`credentials:a:${address['x-forwarded-for']}`)).toBe(20)
+    expect(await pointsOf(`credentials:${storedClient(app.deps.sealer, addressKey(address['x-forwarded-for']))}`)).toBe(20)
   })
 
   test('a batch does not carry more past the limit than single calls would', async () => {

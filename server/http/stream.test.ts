@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { endSessionsOfUser } from '../features/auth/sessions.ts'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
+import { codeIn, mailTo } from '../test/mails.ts'
 import { sessionOf } from '../test/session-of.ts'
 import { startSwarm, type Swarm } from '../test/swarm.ts'
 import { approveTitle, offerTitle } from '../test/titles.ts'
@@ -23,7 +24,7 @@ const playback = (token: string, fileIndex = 0) => app.call('POST', `/torrents/$
 
 beforeAll(async () => {
   swarm = await startSwarm({ name: 'pack', files: [{ path: 'a "quoted"\tfilm.mp4', sizeBytes }, { path: 'empty.txt', sizeBytes: 0 }] })
-  app = await startTestApp({ engine: true, settings: { RATE_LIMIT_FACTOR: '100' } })
+  app = await startTestApp({ engine: true, jobs: true, settings: { RATE_LIMIT_FACTOR: '100' } })
   viewer = await app.as.user()
   moderator = await app.as.moderator()
   torrentId = await offerTitle(app, swarm)
@@ -253,6 +254,12 @@ describe('what ends a stream in flight', () => {
     'signing out everywhere, elsewhere': asAnother((node, { token }) => node.call('POST', '/auth/sign-out-everywhere', { token })),
     'the session revoked, elsewhere': async (node, person) => node.call('DELETE', `/users/me/sessions/${sessionOf(person)}`, { token: (await node.as.userAgain(person)).token }),
     'another password, elsewhere': asAnother((node, { token, password }) => node.call('POST', '/auth/change-password', { token, body: { currentPassword: password, newPassword: 'another long passphrase 12' } })),
+    'another password by a mailed code': async (node, { email }) => {
+      const { body } = await node.call('POST', '/auth/forgot-password', { body: { email } })
+      const code = codeIn(await mailTo(node.dataDir, email, 'Your code'))
+      return node.call('POST', '/auth/reset-password', { body: { flowId: body.flowId, code, newPassword: 'another long passphrase 12' } })
+    },
+    'the second factors reset by an admin': async (node, { userId }) => node.call('POST', `/admin/users/${userId}/reset-mfa`, { token: (await node.as.admin()).token }),
     'deletion of the account': (node, { token }) => node.call('DELETE', '/users/me', { token }),
     'a ban': async (node, { userId }) => node.call('POST', `/admin/users/${userId}/ban`, { token: (await node.as.moderator()).token, body: { reason: 'abuse' } }),
     'sessions ended by staff': async (node, { userId }) => node.call('POST', `/admin/users/${userId}/end-sessions`, { token: (await node.as.moderator()).token }),
@@ -277,7 +284,7 @@ describe('what ends a stream in flight', () => {
   })
 
   test('signing out on another node', async () => {
-    await using other = await startTestApp({ database: app.database, dataDir: app.dataDir })
+    await using other = await startTestApp({ database: app.database, dataDir: app.dataDir, settings: { RATE_LIMIT_FACTOR: '100' } })
     const person = await app.as.user()
     const stream = await watch(person)
     const again = await other.as.userAgain(person)

@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { connect, type Sql } from '../../db/client.ts'
 import { cuttable, type Cuttable } from '../test/cuttable.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { AppError } from './errors.ts'
-import { addressKey, createLimits, limitClasses, type LimitClass, type Limits } from './limits.ts'
+import { addressKey, createLimits, limitClasses, storedClient, type LimitClass, type Limits } from './limits.ts'
+import { createSealer } from './seal.ts'
 
 let database: TestDatabase
 let relay: Cuttable
@@ -25,7 +26,8 @@ beforeEach(() => {
   client = `a:${randomUUID()}`
 })
 const sqlOf = (node: number) => nodes[node]?.sql ?? expect.unreachable()
-const limitsOf = (node: number, factor = 1) => createLimits(sqlOf(node), factor)
+const sealer = createSealer(randomBytes(32))
+const limitsOf = (node: number, factor = 1) => createLimits({ sql: sqlOf(node), sealer }, factor)
 const refusalOf = (charge: Promise<unknown>): Promise<AppError> => charge.then(() => expect.unreachable('it was allowed'), (error: unknown) => error as AppError)
 
 async function chargeUntilRefused(limits: Limits, limitClass: LimitClass): Promise<{ allowed: number; refusal: AppError }> {
@@ -85,6 +87,15 @@ test('an IPv6 /48 has a budget between its /64, four times that of one', async (
   await limits.charge('credentials', addressKey('192.0.2.1'))
 })
 
+test('an address is in no key of the table, nor a part of it; who is signed in is counted by id (control C5)', async () => {
+  const user = randomUUID()
+  for (const who of [addressKey('198.51.100.77'), addressKey('2001:db8:aa:bb::7'), `u:${user}`, `${user}:${addressKey('198.51.100.77')}`]) await limitsOf(0).charge('search', who)
+  const keys = (await sqlOf(0)<{ key: string }[]>`select key from rate_limits where key like 'search:%'`).map(({ key }) => key)
+  expect(keys).toHaveLength(5)
+  expect(keys).toContain(`search:u:${user}`)
+  expect(keys.filter((key) => key.includes('198.51.') || key.includes('2001:'))).toEqual([])
+})
+
 test('the factor multiplies', async () => {
   const headers = await limitsOf(0, 3).charge('playback', client)
   expect(headers['ratelimit']).toContain(`limit=${limitClasses.playback.points * 3}, remaining=${limitClasses.playback.points * 3 - 1}`)
@@ -104,7 +115,7 @@ test('without the database a stricter count in memory stands in, and the databas
   await expect
     .poll(async () => {
       await limits.charge('read', client)
-      return (await sqlOf(0)`select 1 from rate_limits where key like ${`%${client}`}`).length
+      return (await sqlOf(0)`select 1 from rate_limits where key = ${`read:${storedClient(sealer, client)}`}`).length
     }, { timeout: 10_000 })
     .toBe(1)
 })

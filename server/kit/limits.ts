@@ -2,6 +2,7 @@ import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-lim
 import type { Sql } from '../../db/client.ts'
 import { networkOf, wideNetworkOf } from '../lib/addresses.ts'
 import { RateLimited } from './errors.ts'
+import type { Sealer } from './seal.ts'
 
 /** Requests per client (user, API key or address) in a window; each class is counted by itself (control B8). */
 export const limitClasses = {
@@ -24,6 +25,10 @@ const wideFactor = 4
 /** The client that an address stands for, where nobody is signed in. */
 export const addressKey = (ip: string): string => `a:${networkOf(ip)}`
 
+/** What a client is called in the table: an address is hashed under a key, so that nobody reads who was here (control C5). */
+export const storedClient = (sealer: Pick<Sealer, 'lookup'>, client: string): string =>
+  client.replace(/(?<=^|:)a:.+$/, (address) => `a:${Buffer.from(sealer.lookup('rate_limits', address)).toString('base64url')}`)
+
 /** The wider network that counts as well: whoever has an IPv6 /48 can come from 65 536 /64 (control A6). */
 function wideKey(client: string): string | null {
   const wide = client.startsWith('a:') && client.endsWith('::/64') ? wideNetworkOf(client.slice('a:'.length, -'/64'.length)) : null
@@ -40,8 +45,10 @@ export type Limits = {
   charge(limitClass: LimitClass, client: string): Promise<Record<string, string>>
 }
 
+type LimitsDeps = { sql: Sql; sealer: Pick<Sealer, 'lookup'> }
+
 /** Counts in Postgres, so that nodes share; `factor` multiplies every limit. While Postgres does not answer, a stricter count in memory stands in. */
-export function createLimits(sql: Sql, factor: number): Limits {
+export function createLimits({ sql, sealer }: LimitsDeps, factor: number): Limits {
   const storeClient = postgresJsClient(sql)
   const forAll = (times: number) =>
     Object.fromEntries(Object.entries(limitClasses).map(([name, { points, seconds }]) => [name, createLimiter(storeClient, name, points * times, seconds)])) as Record<LimitClass, RateLimiterPostgres>
@@ -51,7 +58,7 @@ export function createLimits(sql: Sql, factor: number): Limits {
   const consume = async (limiter: RateLimiterPostgres, client: string): Promise<Record<string, string>> => {
     const { points, duration: seconds } = limiter
     try {
-      const result = await limiter.consume(client)
+      const result = await limiter.consume(storedClient(sealer, client))
       return rateLimitHeaders(points, seconds, result.remainingPoints, result.msBeforeNext)
     } catch (refusal) {
       if (!(refusal instanceof RateLimiterRes)) throw refusal
