@@ -63,7 +63,9 @@ const wrong: unique symbol = Symbol('wrong proof')
 async function useUp<T>(ctx: Ctx, challenge: Challenge, prove: Answer<T>['prove']): Promise<T | typeof wrong> {
   try {
     return await ctx.db.transaction(async (tx) => {
-      // of two right proofs at once one uses it up; the other waits here and finds it used
+      // the person before their challenge, as whatever ends the challenges of a person does: in the other order two would wait for each other
+      if (challenge.userId) await lockUser(tx, challenge.userId)
+      // of two right proofs at once one uses it up; the other finds it used
       const [used] = await tx
         .update(authChallenges)
         .set({ usedAt: ctx.now() })
@@ -80,8 +82,10 @@ async function useUp<T>(ctx: Ctx, challenge: Challenge, prove: Answer<T>['prove'
   }
 }
 
+const lockUser = (tx: Tx, userId: string) => tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
+
 async function demandFewFailures(ctx: Ctx, tx: Tx, userId: string): Promise<void> {
-  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update')
+  await lockUser(tx, userId)
   const since = (hours: number) => sql`created_at > ${new Date(ctx.now().getTime() - hours * 3_600_000).toISOString()}::timestamptz`
   // a challenge that was answered, or ended with the sessions, has one try that was no failure
   const failures = sql`greatest(${triesOfChallenge} - tries_left - (used_at is not null)::int, 0)`

@@ -1,0 +1,117 @@
+import { base32 } from 'oslo/encoding'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Person } from '../../test/actors.ts'
+import { startTestApp, type TestApp } from '../../test/app.ts'
+import { addPasskey, createAuthenticator } from '../../test/authenticator.ts'
+import { totpCode, totpStep } from './totp.ts'
+import { insertTotp } from './totp-factor.ts'
+
+let app: TestApp
+let now = new Date()
+beforeAll(async () => {
+  app = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '1000' }, overrides: { now: () => now } })
+})
+afterAll(() => app[Symbol.asyncDispose]())
+beforeEach(() => {
+  now = new Date()
+})
+
+const codeAt = (secret: Uint8Array, offset = 0) => totpCode(secret, totpStep(now) + offset)
+const codeOf = ({ status, body }: { status: number; body: { code?: string } }) => [status, body.code]
+const begin = ({ token }: Pick<Person, 'token'>) => app.call('POST', '/users/me/mfa/totp', { token })
+const secretOf = ({ body }: Awaited<ReturnType<typeof begin>>) => base32.decode(body.secret as string)
+const confirm = ({ token }: Pick<Person, 'token'>, code: string) => app.call('POST', '/users/me/mfa/totp/confirm', { token, body: { code } })
+const factorsOf = ({ userId }: Person) => app.deps.sql`
+  select 'totp' as what, id, confirmed_at::text as at, removed_at from totp_factors where user_id = ${userId}
+  union all select 'code', id, used_at::text, removed_at from recovery_codes where user_id = ${userId}
+  union all select 'passkey', id, name, removed_at from passkeys where user_id = ${userId} order by 1, 2`
+const liveSessions = async ({ userId }: Person) => (await app.deps.sql`select public_id from sessions where user_id = ${userId} and ended_at is null`).length
+
+async function enrol(person: Person): Promise<{ secret: Uint8Array; recoveryCodes: string[] }> {
+  const secret = secretOf(await begin(person))
+  const { status, body } = await confirm(person, await codeAt(secret))
+  expect(status).toBe(200)
+  return { secret, recoveryCodes: body.recoveryCodes as string[] }
+}
+/** A factor that comes without the API: as for a session which the enrolment did not end, because it was opened in the same moment. */
+const factorBehind = ({ userId }: Person) => app.deps.db.transaction((tx) => insertTotp(app.deps, tx, { userId, confirmedAt: now }))
+
+describe('a session that the password alone let in (control A9)', () => {
+  test('is over once its person adds a first factor: by an authenticator app', async () => {
+    const owner = await app.as.user()
+    const thief = await app.as.userAgain(owner)
+    const theirs = secretOf(await begin(thief))
+    await enrol(owner)
+    const before = await factorsOf(owner)
+    expect(codeOf(await confirm(thief, await codeAt(theirs)))).toEqual([401, 'session_ended'])
+    await expect.poll(async () => codeOf(await app.call('GET', '/users/me', { token: thief.token }))).toEqual([401, 'session_ended'])
+    expect([await factorsOf(owner), await liveSessions(owner)]).toEqual([before, 1])
+    expect((await app.call('GET', '/users/me', { token: owner.token })).status).toBe(200)
+  })
+
+  test('is over once its person adds a first factor: by a passkey, which also ends what another session had begun', async () => {
+    const owner = await app.as.user()
+    const thief = await app.as.userAgain(owner)
+    const theirs = secretOf(await begin(thief))
+    const passkey = await app.call('POST', '/users/me/passkeys/begin', { token: thief.token })
+    await addPasskey(app, owner)
+    const before = await factorsOf(owner)
+    expect(codeOf(await confirm(thief, await codeAt(theirs)))).toEqual([401, 'session_ended'])
+    const attestation = createAuthenticator(app.baseUrl).create(passkey.body.options)
+    const finished = await app.call('POST', '/users/me/passkeys/finish', { token: thief.token, body: { challengeId: passkey.body.challengeId, name: 'Mine', attestation } })
+    expect([401, 403]).toContain(finished.status)
+    // nor does the pending app come to count for the owner
+    expect(codeOf(await confirm(owner, await codeAt(theirs)))).toEqual([409, 'conflict'])
+    expect([await factorsOf(owner), await liveSessions(owner)]).toEqual([before, 1])
+  })
+
+  test('does not begin, remove or renew a factor beside one that it did not prove, however fresh its password is', async () => {
+    const owner = await app.as.user()
+    await factorBehind(owner)
+    const before = await factorsOf(owner)
+    const attempts = [
+      ['POST', '/users/me/mfa/totp'],
+      ['DELETE', '/users/me/mfa/totp'],
+      ['POST', '/users/me/mfa/recovery-codes'],
+      ['POST', '/users/me/passkeys/begin'],
+      ['DELETE', '/users/me/passkeys/6f1e4a52-0f6a-4b57-9d4c-8f6d0b1c2d3e'],
+    ] as const
+    for (const [method, path] of attempts) {
+      const refused = await app.call(method, path, { token: owner.token })
+      expect([path, ...codeOf(refused), refused.body.methods]).toEqual([path, 403, 'step_up_required', ['totp']])
+    }
+    expect(await factorsOf(owner)).toEqual(before)
+  })
+
+  test('does not finish what it began before there was a factor', async () => {
+    const owner = await app.as.user()
+    const pending = secretOf(await begin(owner))
+    const passkey = await app.call('POST', '/users/me/passkeys/begin', { token: owner.token })
+    await factorBehind(owner)
+    const before = await factorsOf(owner)
+    expect(codeOf(await confirm(owner, await codeAt(pending)))).toEqual([403, 'step_up_required'])
+    const attestation = createAuthenticator(app.baseUrl).create(passkey.body.options)
+    expect(codeOf(await app.call('POST', '/users/me/passkeys/finish', { token: owner.token, body: { challengeId: passkey.body.challengeId, name: 'Mine', attestation } }))).toEqual([403, 'step_up_required'])
+    expect(await factorsOf(owner)).toEqual(before)
+  })
+
+  test('of two first enrolments at once, one counts, and the other’s session is over', async () => {
+    const owner = await app.as.user()
+    const other = await app.as.userAgain(owner)
+    const ways = await Promise.all([owner, other].map(async ({ token }) => ({ token, body: (await app.call('POST', '/users/me/passkeys/begin', { token })).body })))
+    const answers = await Promise.all(
+      ways.map(({ token, body }) => app.call('POST', '/users/me/passkeys/finish', { token, body: { challengeId: body.challengeId, name: 'One', attestation: createAuthenticator(app.baseUrl).create(body.options) } })),
+    )
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
+    expect(answers.filter(({ status }) => status === 401 || status === 403)).toHaveLength(1)
+    expect([(await factorsOf(owner)).filter(({ what }) => what === 'passkey').length, await liveSessions(owner)]).toEqual([1, 1])
+  })
+
+  test('goes on where it was the one that enrolled, and changes factors with the token that it has', async () => {
+    const owner = await app.as.user()
+    await enrol(owner)
+    await addPasskey(app, owner)
+    expect((await app.call('POST', '/users/me/mfa/recovery-codes', { token: owner.token })).body.recoveryCodes).toHaveLength(10)
+    expect((await app.call('DELETE', '/users/me/mfa/totp', { token: owner.token })).status).toBe(204)
+  })
+})
