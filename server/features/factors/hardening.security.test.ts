@@ -1,5 +1,8 @@
 import { base32 } from 'oslo/encoding'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Unavailable } from '../../kit/errors.ts'
+import { guessPaces } from '../../kit/guesses.ts'
+import { createPasswords, type Passwords } from '../../kit/passwords.ts'
 import type { Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { addPasskey, createAuthenticator } from '../../test/authenticator.ts'
@@ -8,12 +11,23 @@ import { insertTotp } from './totp-factor.ts'
 
 let app: TestApp
 let now = new Date()
+/** Before a password is looked at. */
+let onLook: () => Promise<unknown>
+const stock = createPasswords()
+const passwords: Passwords = {
+  ...stock,
+  async matches(hash, password) {
+    await onLook()
+    return stock.matches(hash, password)
+  },
+}
 beforeAll(async () => {
-  app = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '1000' }, overrides: { now: () => now } })
+  app = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '1000' }, overrides: { now: () => now, passwords } })
 })
 afterAll(() => app[Symbol.asyncDispose]())
 beforeEach(() => {
   now = new Date()
+  onLook = () => Promise.resolve()
 })
 
 const codeAt = (secret: Uint8Array, offset = 0) => totpCode(secret, totpStep(now) + offset)
@@ -113,5 +127,50 @@ describe('a session that the password alone let in (control A9)', () => {
     await addPasskey(app, owner)
     expect((await app.call('POST', '/users/me/mfa/recovery-codes', { token: owner.token })).body.recoveryCodes).toHaveLength(10)
     expect((await app.call('DELETE', '/users/me/mfa/totp', { token: owner.token })).status).toBe(204)
+  })
+})
+
+describe('an access token in the wrong hands (control A6)', () => {
+  const later = (seconds: number) => (now = new Date(now.getTime() + seconds * 1000))
+  const beginStepUp = async ({ token }: Person, method: string) => (await app.call('POST', '/auth/step-up/begin', { token, body: { method } })).body.challengeId as string
+  const finishStepUp = ({ token }: Person, challengeId: string, proof: object) => app.call('POST', '/auth/step-up/finish', { token, body: { challengeId, ...proof } })
+  const triesLeft = async (challengeId: string) => (await app.deps.sql`select tries_left from auth_challenges where id = ${challengeId}`)[0]?.['tries_left']
+  const ownGuesses = async () => (await app.deps.sql<{ failures: number }[]>`select coalesce(sum(failures), 0)::int as failures from guess_throttles`)[0]?.failures
+
+  test('keeps its owner from no sign-in: wrong proofs of a step-up are not counted there', async () => {
+    const person = await app.as.user()
+    const { secret, recoveryCodes: [recoveryCode] } = await enrol(person)
+    // the worst case: whoever has the token knows the password, and lacks the factor
+    for (let round = 0; round < 2; round += 1) {
+      const challengeId = await beginStepUp(person, 'totp')
+      for (let tries = 0; tries < 5; tries += 1) expect(codeOf(await finishStepUp(person, challengeId, { password: person.password, code: await codeAt(secret, 7 + tries) }))).toEqual([403, 'proof_invalid'])
+    }
+    expect(codeOf(await finishStepUp(person, await beginStepUp(person, 'totp'), { password: person.password, code: recoveryCode }))).toEqual([429, 'rate_limited'])
+    later(30)
+    const { body } = await app.call('POST', '/auth/sign-in', { body: { email: person.email, password: person.password } })
+    const verified = await app.call('POST', '/auth/mfa/verify', { body: { challengeId: body.mfa.challengeId, method: 'totp', code: await codeAt(secret) } })
+    expect([verified.status, verified.body.status]).toEqual([200, 'signed_in'])
+  })
+
+  test('guesses at the password by the counter of passwords alone: no try of a challenge is lost', async () => {
+    const person = await app.as.user()
+    const { secret, recoveryCodes: [recoveryCode] } = await enrol(person)
+    const challengeId = await beginStepUp(person, 'recovery_code')
+    for (let tries = 0; tries < guessPaces.account.free; tries += 1) expect(codeOf(await finishStepUp(person, challengeId, { password: 'wrong', code: recoveryCode }))).toEqual([403, 'proof_invalid'])
+    expect(codeOf(await finishStepUp(person, challengeId, { password: 'wrong', code: recoveryCode }))).toEqual([429, 'rate_limited'])
+    expect(await triesLeft(challengeId)).toBe(5)
+    later(60)
+    expect((await finishStepUp(person, challengeId, { password: person.password, code: await codeAt(secret) })).status).toBe(200)
+  })
+
+  test('a machine that is too busy to look at the password takes no try, of the password or of the challenge', async () => {
+    const person = await app.as.user()
+    const challengeId = await beginStepUp(person, 'password')
+    const before = await ownGuesses()
+    onLook = () => Promise.reject(new Unavailable('too many passwords are being hashed'))
+    for (let tries = 0; tries <= guessPaces.account.free; tries += 1) expect((await finishStepUp(person, challengeId, { password: person.password })).status).toBe(503)
+    expect([await triesLeft(challengeId), await ownGuesses()]).toEqual([5, before])
+    onLook = () => Promise.resolve()
+    expect((await finishStepUp(person, challengeId, { password: person.password })).status).toBe(200)
   })
 })
