@@ -174,3 +174,27 @@ describe('an access token in the wrong hands (control A6)', () => {
     expect((await finishStepUp(person, challengeId, { password: person.password })).status).toBe(200)
   })
 })
+
+describe('a role that was taken meanwhile (control A13)', () => {
+  const demote = ({ userId }: Person, role = 'user') => app.deps.sql`update users set role = ${role} where id = ${userId}`
+
+  test('between the password and the session: the sign-in is refused, and no session has the old role', async () => {
+    const person = await app.as.user()
+    await demote(person, 'admin')
+    const before = await liveSessions(person)
+    onLook = () => demote(person)
+    const { email, password } = person
+    expect(codeOf(await app.call('POST', '/auth/sign-in', { body: { email, password } }))).toEqual([401, 'invalid_credentials'])
+    expect(await liveSessions(person)).toBe(before)
+  })
+
+  test('makes no invite and resets no factors, by a token that still says it', async () => {
+    const [admin, moderator] = [await app.as.admin(), await app.as.moderator()]
+    await demote(admin, 'moderator')
+    const rows = () => Promise.all([factorsOf(moderator), app.deps.sql`select id from invites`])
+    const before = await rows()
+    expect(codeOf(await app.call('POST', `/admin/users/${moderator.userId}/reset-mfa`, { token: admin.token }))).toEqual([401, 'session_ended'])
+    expect(codeOf(await app.call('POST', '/admin/invites', { token: admin.token, body: {} }))).toEqual([401, 'session_ended'])
+    expect(await rows()).toEqual(before)
+  })
+})
