@@ -198,3 +198,31 @@ describe('a role that was taken meanwhile (control A13)', () => {
     expect(await rows()).toEqual(before)
   })
 })
+
+describe('a session at its end (control A4)', () => {
+  const seconds = (count: number) => new Date(now.getTime() + count * 1000).toISOString()
+
+  test.each(['expires_at', 'absolute_expires_at'])('is not stepped up past its %s, and is left as it was', async (column) => {
+    const person = await app.as.user()
+    const { body } = await app.call('POST', '/auth/step-up/begin', { token: person.token, body: { method: 'password' } })
+    await app.deps.sql`update sessions set ${app.deps.sql(column)} = ${seconds(-1)} where user_id = ${person.userId}`
+    const rows = () => app.deps.sql`select * from sessions where user_id = ${person.userId}`
+    const before = await rows()
+    now = new Date(now.getTime() + 1000)
+    expect(codeOf(await app.call('POST', '/auth/step-up/finish', { token: person.token, body: { challengeId: body.challengeId, password: person.password } }))).toEqual([401, 'session_ended'])
+    expect(await rows()).toEqual(before)
+  })
+
+  test('gives no access token that outlives it, by a refresh or a step-up', async () => {
+    now = new Date(Math.floor(now.getTime() / 1000) * 1000)
+    const person = await app.as.user()
+    const end = seconds(300)
+    await app.deps.sql`update sessions set absolute_expires_at = ${end} where user_id = ${person.userId}`
+    const { body: refreshed } = await app.call('POST', '/auth/refresh', { body: { refreshToken: person.refreshToken } })
+    const { body: { challengeId } } = await app.call('POST', '/auth/step-up/begin', { token: person.token, body: { method: 'password' } })
+    const { body: steppedUp } = await app.call('POST', '/auth/step-up/finish', { token: person.token, body: { challengeId, password: person.password } })
+    expect([refreshed.tokens.accessTokenExpiresAt, steppedUp.tokens.accessTokenExpiresAt]).toEqual([end, end])
+    now = new Date(now.getTime() + 306_000)
+    for (const { tokens } of [refreshed, steppedUp]) expect(codeOf(await app.call('GET', '/users/me', { token: tokens.accessToken }))).toEqual([401, 'access_token_expired'])
+  })
+})
