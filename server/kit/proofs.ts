@@ -29,10 +29,28 @@ export async function waysToStepUp(tx: Db | Tx, userId: string): Promise<SignInM
 
 export const isFresh = ({ now }: Pick<Deps, 'now'>, { authenticatedAt }: Pick<UserActor, 'authenticatedAt'>): boolean => now().getTime() - authenticatedAt.getTime() <= freshMinutes * 60_000
 
-/** @throws AppError 403 step_up_required, naming the methods that would do */
-export async function demandFresh({ db, now }: Pick<Deps, 'db' | 'now'>, { userId, authenticatedAt }: UserActor): Promise<void> {
-  if (isFresh({ now }, { authenticatedAt })) return
-  throw stepUpRequired(await waysToStepUp(db, userId))
+/**
+ * A proof of the last minutes, by a second factor where there is one: a password from before it came does no more.
+ * @throws AppError 403 step_up_required, naming the methods that would do
+ */
+export async function demandFresh({ db, now }: Pick<Deps, 'db' | 'now'>, { userId, sessionId, authenticatedAt, methods }: UserActor): Promise<void> {
+  if (!isFresh({ now }, { authenticatedAt })) throw stepUpRequired(await waysToStepUp(db, userId))
+  if (!provesFactor(methods)) await demandFactorWhereThereIs(db, { userId, sessionId })
+}
+
+/** By what a session has proved who its person is, or null when it has ended: newer than what its token says. */
+export async function methodsOfSession(tx: Db | Tx, sessionId: string): Promise<SignInMethod[] | null> {
+  const [session] = await tx
+    .select({ methods: sessions.methods })
+    .from(sessions)
+    .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt)))
+  return session?.methods ?? null
+}
+
+/** @throws AppError 403 step_up_required for who has a second factor that this session did not prove */
+export async function demandFactorWhereThereIs(tx: Db | Tx, { userId, sessionId }: Pick<UserActor, 'userId' | 'sessionId'>): Promise<void> {
+  const factors = await secondFactorsOf(tx, userId)
+  if (factors.length > 0 && !provesFactor((await methodsOfSession(tx, sessionId)) ?? [])) throw stepUpRequired(factors)
 }
 
 /**
@@ -42,11 +60,7 @@ export async function demandFresh({ db, now }: Pick<Deps, 'db' | 'now'>, { userI
  */
 export async function demandSecondFactor({ db }: Pick<Deps, 'db'>, { userId, sessionId, role, methods }: UserActor): Promise<void> {
   if (!lacksFactor({ role, methods })) return
-  const [session] = await db
-    .select({ methods: sessions.methods })
-    .from(sessions)
-    .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt)))
-  if (session && provesFactor(session.methods)) return
+  if (provesFactor((await methodsOfSession(db, sessionId)) ?? [])) return
   const factors = await secondFactorsOf(db, userId)
   if (factors.length > 0) throw stepUpRequired(factors)
   throw enrolmentRequired()

@@ -20,11 +20,11 @@ type Verified = { claims: z.infer<typeof Claims>; keyId: string }
 
 type TokenDeps = Pick<Deps, 'keys' | 'now' | 'newId' | 'publicUrl'>
 
-/** A JWT access token (RFC 9068): ES256, 15 minutes. `auth_time` and `amr` say when and by what the person last proved who they are. */
+/** A JWT access token (RFC 9068): ES256, 15 minutes, and never longer than its session. `auth_time` and `amr` say when and by what the person last proved who they are. */
 export async function signAccessToken(deps: TokenDeps, { role, session }: { role: Role; session: SessionFacts }): Promise<{ token: string; expiresAt: Date }> {
   const key = deps.keys.signing()
   const issuedAt = Math.floor(deps.now().getTime() / 1000)
-  const expiresAt = issuedAt + accessTokenMinutes * 60
+  const expiresAt = Math.min(issuedAt + accessTokenMinutes * 60, Math.floor(session.absoluteExpiresAt.getTime() / 1000))
   const auth_time = Math.floor(session.authenticatedAt.getTime() / 1000)
   const token = await new SignJWT({ sid: session.publicId, role, auth_time, amr: session.methods })
     .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: key.id })

@@ -45,21 +45,21 @@ export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z
 const wrong = () => new Unauthenticated('invalid_credentials', 'The e-mail address or the password is wrong.')
 
 /**
- * First in the transaction that goes on from a password: a change of it, or a ban, that came in between wins; one that comes
- * later waits, and then ends what is made here (control A4).
+ * First in the transaction that goes on from a password: a change of it, another role, or a ban, that came in between wins; one
+ * that comes later waits, and then ends what is made here (control A4).
  * @throws Unauthenticated invalid_credentials
  */
-export async function demandUnchanged(tx: Tx, { id, passwordHash }: Pick<Known, 'id' | 'passwordHash'>): Promise<void> {
+export async function demandUnchanged(tx: Tx, { id, role, passwordHash }: Pick<Known, 'id' | 'role' | 'passwordHash'>): Promise<void> {
   const [still] = await tx
     .select({ id: users.id })
     .from(users)
-    .where(and(eq(users.id, id), eq(users.passwordHash, passwordHash), isNull(users.bannedAt)))
+    .where(and(eq(users.id, id), eq(users.role, role), eq(users.passwordHash, passwordHash), isNull(users.bannedAt)))
     .for('no key update')
   if (!still) throw wrong()
 }
 
 /** A password that was not looked at, because the machine is busy, is no guess. */
-async function compare({ db, passwords }: Ctx, guess: Guess, stored: string | null, password: string): Promise<boolean> {
+export async function compare({ db, passwords }: Ctx, guess: Guess, stored: string | null, password: string): Promise<boolean> {
   try {
     return await passwords.matches(stored, password)
   } catch (error) {

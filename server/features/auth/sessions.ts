@@ -1,7 +1,8 @@
-import { and, eq, isNull, ne, sql, type SQL } from 'drizzle-orm'
+import { and, eq, gt, isNull, ne, sql, type SQL } from 'drizzle-orm'
 import type { Db, Tx } from '../../../db/client.ts'
 import { authChallenges, sessions } from '../../../db/schema/index.ts'
 import type { Ctx, Deps, SignInMethod, UserActor } from '../../kit/context.ts'
+import { Unauthenticated } from '../../kit/errors.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { announce } from '../../kit/revocations.ts'
 import { coarseNetworkOf } from '../../lib/addresses.ts'
@@ -112,16 +113,19 @@ async function endChallengesOf({ now }: Pick<Deps, 'now'>, tx: Tx, userId: strin
 /**
  * Notes that the person of a session has proved who they are by more than was known. `fresh` also moves the moment that
  * step-up looks at.
- * @returns the session as it is now, or null when it has ended
+ * @returns the session as it is now
+ * @throws Unauthenticated session_ended, also past its idle or absolute limit
  */
-export async function noteProof(deps: Pick<Deps, 'now'>, tx: Tx, { sessionId }: Pick<UserActor, 'sessionId'>, methods: SignInMethod[], { fresh }: { fresh: boolean }): Promise<(SessionFacts & { kind: SessionKind }) | null> {
+export async function noteProof(deps: Pick<Deps, 'now'>, tx: Tx, { sessionId }: Pick<UserActor, 'sessionId'>, methods: SignInMethod[], { fresh }: { fresh: boolean }): Promise<SessionFacts & { kind: SessionKind }> {
+  const now = deps.now()
   const [row] = await tx
     .update(sessions)
     .set({
       methods: sql`(select array_agg(distinct method) from unnest(${sessions.methods} || ${sql.param(methods, sessions.methods)}) method)`,
-      ...(fresh ? { authenticatedAt: deps.now() } : {}),
+      ...(fresh ? { authenticatedAt: now } : {}),
     })
-    .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt)))
+    .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt), gt(sessions.expiresAt, now), gt(sessions.absoluteExpiresAt, now)))
     .returning()
-  return row ? { ...row, rowId: row.id } : null
+  if (!row) throw new Unauthenticated('session_ended', 'This session has ended. Sign in again.')
+  return { ...row, rowId: row.id }
 }

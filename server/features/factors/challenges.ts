@@ -6,7 +6,10 @@ import { AppError, RateLimited } from '../../kit/errors.ts'
 
 export const challengeMinutes = 5
 export const triesOfChallenge = 5
-/** Wrong proofs of one person over all challenges: a six-digit code falls in some thirty years of guessing so fast. */
+/**
+ * Wrong proofs of one person over all challenges of a kind: a six-digit code falls in some thirty years of guessing so fast.
+ * By kind, because a step-up begins with a token and a sign-in with the password: who has stolen a token keeps nobody from signing in.
+ */
 const mostFailures = { hour: 10, day: 30 }
 
 export type Challenge = typeof authChallenges.$inferSelect
@@ -22,36 +25,42 @@ export async function newChallenge(ctx: Pick<Ctx, 'now' | 'newId' | 'randomBytes
 }
 
 type Answer<T> = {
-  /** Looked at before any row is locked: a password's hash takes long. */
-  check?: (challenge: Challenge) => Promise<boolean>
+  /** Looked at before a try is taken or any row is locked: a password takes long, and its guesses are counted by themselves. */
+  check?: () => Promise<boolean>
   /** Null for a wrong proof: nothing of what it did stays. */
   prove: (tx: Tx, challenge: Challenge) => Promise<T | null>
 }
 
 /**
- * One attempt at a challenge that is still open and of that purpose. A wrong one costs a try; a right one uses the challenge up.
+ * One attempt at a challenge that is still open and of that purpose. A wrong one costs a try, unless it fails the check before;
+ * a right one uses the challenge up.
  * @throws AppError challenge_ended, proof_invalid: 401 where it opens a session, 403 where there is one; RateLimited after too many wrong ones
  */
 export async function answerChallenge<T>(ctx: Ctx, id: string, { kind, where }: { kind: Challenge['kind']; where: SQL | undefined }, { check, prove }: Answer<T>): Promise<T> {
   const status = kind === 'second_factor' || kind === 'passkey_sign_in' ? 401 : 403
-  const challenge = await takeTry(ctx, id, and(eq(authChallenges.kind, kind), where))
-  if (!challenge) throw new AppError(status, 'challenge_ended', 'This took too long, or was answered before. Begin again.')
-  const proved: T | typeof wrong = check && !(await check(challenge)) ? wrong : await useUp(ctx, challenge, prove)
-  if (proved !== wrong) return proved
-  await ctx.db.transaction((tx) => ctx.audit(tx, { action: 'factor.refused', ...(challenge.userId ? { target: { kind: 'user', id: challenge.userId } } : {}), details: { challenge: challenge.kind } }))
+  const open = and(eq(authChallenges.id, id), eq(authChallenges.kind, kind), where, isNull(authChallenges.usedAt), gt(authChallenges.expiresAt, ctx.now()), gt(authChallenges.triesLeft, 0))
+  const [found] = await ctx.db.select({ userId: authChallenges.userId }).from(authChallenges).where(open)
+  if (!found) throw ended(status)
+  if (!check || (await check())) {
+    const challenge = await takeTry(ctx, { kind, userId: found.userId, open })
+    if (!challenge) throw ended(status)
+    const proved = await useUp(ctx, challenge, prove)
+    if (proved !== wrong) return proved
+  }
+  await ctx.db.transaction((tx) => ctx.audit(tx, { action: 'factor.refused', ...(found.userId ? { target: { kind: 'user', id: found.userId } } : {}), details: { challenge: kind } }))
   throw new AppError(status, 'proof_invalid', 'That did not prove who you are. Try again.')
 }
 
+const ended = (status: number) => new AppError(status, 'challenge_ended', 'This took too long, or was answered before. Begin again.')
+
 /** Taking a try is one statement, so that parallel guesses cannot share one; guesses of one person wait for each other. */
-function takeTry(ctx: Ctx, id: string, purpose: SQL | undefined): Promise<Challenge | undefined> {
+function takeTry(ctx: Ctx, { kind, userId, open }: Pick<Challenge, 'kind' | 'userId'> & { open: SQL | undefined }): Promise<Challenge | undefined> {
   return ctx.db.transaction(async (tx) => {
-    const open = and(eq(authChallenges.id, id), purpose, isNull(authChallenges.usedAt), gt(authChallenges.expiresAt, ctx.now()))
-    const [found] = await tx.select({ userId: authChallenges.userId }).from(authChallenges).where(open)
-    if (found?.userId) await demandFewFailures(ctx, tx, found.userId)
+    if (userId) await demandFewFailures(ctx, tx, { kind, userId })
     const [taken] = await tx
       .update(authChallenges)
       .set({ triesLeft: sql`${authChallenges.triesLeft} - 1` })
-      .where(and(open, gt(authChallenges.triesLeft, 0)))
+      .where(open)
       .returning()
     return taken
   })
@@ -63,7 +72,9 @@ const wrong: unique symbol = Symbol('wrong proof')
 async function useUp<T>(ctx: Ctx, challenge: Challenge, prove: Answer<T>['prove']): Promise<T | typeof wrong> {
   try {
     return await ctx.db.transaction(async (tx) => {
-      // of two right proofs at once one uses it up; the other waits here and finds it used
+      // the person before their challenge, as whatever ends the challenges of a person does: in the other order two would wait for each other
+      if (challenge.userId) await lockUser(tx, challenge.userId)
+      // of two right proofs at once one uses it up; the other finds it used
       const [used] = await tx
         .update(authChallenges)
         .set({ usedAt: ctx.now() })
@@ -80,14 +91,16 @@ async function useUp<T>(ctx: Ctx, challenge: Challenge, prove: Answer<T>['prove'
   }
 }
 
-async function demandFewFailures(ctx: Ctx, tx: Tx, userId: string): Promise<void> {
-  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update')
+const lockUser = (tx: Tx, userId: string) => tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
+
+async function demandFewFailures(ctx: Ctx, tx: Tx, { kind, userId }: { kind: Challenge['kind']; userId: string }): Promise<void> {
+  await lockUser(tx, userId)
   const since = (hours: number) => sql`created_at > ${new Date(ctx.now().getTime() - hours * 3_600_000).toISOString()}::timestamptz`
   // a challenge that was answered, or ended with the sessions, has one try that was no failure
   const failures = sql`greatest(${triesOfChallenge} - tries_left - (used_at is not null)::int, 0)`
   const [counted] = await tx.execute<{ hour: number; day: number }>(sql`
     select coalesce(sum(${failures}) filter (where ${since(1)}), 0)::int as hour, coalesce(sum(${failures}), 0)::int as day
-    from auth_challenges where user_id = ${userId}::uuid and ${since(24)}`)
+    from auth_challenges where user_id = ${userId}::uuid and kind = ${kind} and ${since(24)}`)
   if ((counted?.hour ?? 0) >= mostFailures.hour) throw new RateLimited(3600)
   if ((counted?.day ?? 0) >= mostFailures.day) throw new RateLimited(24 * 3600)
 }

@@ -1,23 +1,55 @@
-import { eq } from 'drizzle-orm'
+import { and, eq, isNull } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
-import { users } from '../../../db/schema/index.ts'
+import { totpFactors, users } from '../../../db/schema/index.ts'
 import type { AuditEntry } from '../../kit/audit.ts'
 import type { Authed, Ctx } from '../../kit/context.ts'
-import { Conflict } from '../../kit/errors.ts'
+import { Conflict, Unauthenticated } from '../../kit/errors.ts'
 import { isStaff } from '../../kit/permissions.ts'
-import { secondFactorsOf } from '../../kit/proofs.ts'
+import { demandFactorWhereThereIs, methodsOfSession, secondFactorsOf, type FactorMethod } from '../../kit/proofs.ts'
 import { endOtherSessionsOfUser, mails } from '../auth/auth.ts'
 import type { User } from '../auth/contract.ts'
 import { userById } from '../users/users.ts'
-import { removeRecoveryCodes } from './recovery-codes.ts'
+import { makeRecoveryCodes, removeRecoveryCodes } from './recovery-codes.ts'
 
 type Person = z.infer<typeof User>
 
 /** Changes of one person's factors wait for each other: two that each leave one would together leave none. @throws NotFound */
 export async function lockPerson(ctx: Pick<Ctx, 'sealer'>, tx: Tx, userId: string): Promise<Person> {
-  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('update')
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
   return userById(ctx, tx, userId)
+}
+
+/**
+ * The caller, locked, for a change of their own factors: the session has proved one where there is one by now, whatever was
+ * so when the change began (control A9).
+ * @throws Unauthenticated session_ended; AppError 403 step_up_required
+ */
+export async function lockOneself(ctx: Authed, tx: Tx): Promise<Person> {
+  const { userId, sessionId } = ctx.actor
+  const person = await lockPerson(ctx, tx, userId)
+  if (!(await methodsOfSession(tx, sessionId))) throw new Unauthenticated('session_ended', 'This session has ended. Sign in again.')
+  await demandFactorWhereThereIs(tx, { userId, sessionId })
+  return person
+}
+
+/** Authenticator apps that were begun and wait for their first code are forgotten. */
+export async function dropPendingTotp({ now }: Pick<Ctx, 'now'>, tx: Tx, userId: string): Promise<void> {
+  await tx
+    .update(totpFactors)
+    .set({ removedAt: now() })
+    .where(and(eq(totpFactors.userId, userId), isNull(totpFactors.confirmedAt), isNull(totpFactors.removedAt)))
+}
+
+/**
+ * After an addition. The first factor ends the other sessions, since a password alone let them in, and whatever else was begun.
+ * @returns the recovery codes that come with the first, else none
+ */
+export async function afterAddition(ctx: Authed, tx: Tx, { before }: { before: FactorMethod[] }): Promise<string[]> {
+  if (before.length > 0) return []
+  await dropPendingTotp(ctx, tx, ctx.actor.userId)
+  await endOtherSessionsOfUser(ctx, tx, ctx.actor, 'factors_reset')
+  return makeRecoveryCodes(ctx, tx, ctx.actor.userId)
 }
 
 /** After a removal: staff must have one left; recovery codes stand in for a factor, and end with the last. @throws Conflict */

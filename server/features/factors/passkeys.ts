@@ -7,9 +7,8 @@ import { Conflict, NotFound } from '../../kit/errors.ts'
 import { secondFactorsOf } from '../../kit/proofs.ts'
 import { noteProof } from '../auth/auth.ts'
 import { answerChallenge, newChallenge } from './challenges.ts'
-import { afterRemoval, demandAnother, lockPerson, tellOfChange } from './changes.ts'
+import { afterAddition, afterRemoval, demandAnother, lockOneself, tellOfChange } from './changes.ts'
 import type { FinishPasskey, NewPasskey, Passkey, PasskeyChallenge, PasskeyRef } from './contract.ts'
-import { makeRecoveryCodes } from './recovery-codes.ts'
 import { creationOptions, readAssertion, requestOptions, verifyCreation } from './webauthn.ts'
 
 const most = 20
@@ -29,7 +28,7 @@ const known = (tx: Db | Tx, userId: string) => tx.select({ credentialId: passkey
 export async function beginPasskey(ctx: Authed): Promise<z.infer<typeof PasskeyChallenge>> {
   const { userId, sessionId } = ctx.actor
   return ctx.db.transaction(async (tx) => {
-    const person = await lockPerson(ctx, tx, userId)
+    const person = await lockOneself(ctx, tx)
     const have = await known(tx, userId)
     if (have.length >= most) throw new Conflict(`An account holds ${most} passkeys at most.`)
     const { id, webauthnChallenge, expiresAt } = await newChallenge(ctx, tx, { kind: 'passkey_enrolment', userId, sessionId, sessionKind: 'app' })
@@ -38,7 +37,7 @@ export async function beginPasskey(ctx: Authed): Promise<z.infer<typeof PasskeyC
   })
 }
 
-/** Adds the passkey made for the challenge of this session. @throws AppError 403 challenge_ended, proof_invalid; Conflict */
+/** Adds the passkey made for the challenge of this session. @throws AppError 403 challenge_ended, proof_invalid, step_up_required; Unauthenticated session_ended; Conflict */
 export function finishPasskey(ctx: Authed, { challengeId, name, attestation }: z.infer<typeof FinishPasskey>): Promise<z.infer<typeof NewPasskey>> {
   const { userId, sessionId } = ctx.actor
   const purpose = { kind: 'passkey_enrolment' as const, where: and(eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId)) }
@@ -46,7 +45,7 @@ export function finishPasskey(ctx: Authed, { challengeId, name, attestation }: z
     async prove(tx, { webauthnChallenge }) {
       const credential = webauthnChallenge && (await verifyCreation(ctx, webauthnChallenge, attestation))
       if (!credential) return null
-      const person = await lockPerson(ctx, tx, userId)
+      const person = await lockOneself(ctx, tx)
       const before = await secondFactorsOf(tx, userId)
       const [added] = await tx
         .insert(passkeys)
@@ -56,7 +55,7 @@ export function finishPasskey(ctx: Authed, { challengeId, name, attestation }: z
       if (!added) throw new Conflict('This passkey is in use already.')
       await noteProof(ctx, tx, ctx.actor, ['passkey'], { fresh: false })
       await tellOfChange(ctx, tx, person, { what: 'added', action: 'passkey.add' })
-      return { passkey: asPasskey(added), recoveryCodes: before.length === 0 ? await makeRecoveryCodes(ctx, tx, userId) : [] }
+      return { passkey: asPasskey(added), recoveryCodes: await afterAddition(ctx, tx, { before }) }
     },
   })
 }
@@ -65,7 +64,7 @@ export function finishPasskey(ctx: Authed, { challengeId, name, attestation }: z
 export async function removePasskey(ctx: Authed, { passkeyId }: z.infer<typeof PasskeyRef>): Promise<void> {
   const { userId } = ctx.actor
   await ctx.db.transaction(async (tx) => {
-    const person = await lockPerson(ctx, tx, userId)
+    const person = await lockOneself(ctx, tx)
     const removed = await tx
       .update(passkeys)
       .set({ removedAt: ctx.now() })

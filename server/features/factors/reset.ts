@@ -5,15 +5,20 @@ import { passkeys, totpFactors, users } from '../../../db/schema/index.ts'
 import type { Authed, Ctx } from '../../kit/context.ts'
 import { NotFound } from '../../kit/errors.ts'
 import { endSessionsOfUser } from '../auth/auth.ts'
-import { lookupOf, normaliseEmail } from '../users/users.ts'
+import { demandAuthority, lookupOf, normaliseEmail } from '../users/users.ts'
 import { lockPerson, tellOfChange } from './changes.ts'
 import type { ResetFactors } from './contract.ts'
 import { removeRecoveryCodes } from './recovery-codes.ts'
 
-/** Takes every second factor from someone who lost theirs; never one's own, which is answered as if nobody were there. @throws NotFound */
+/**
+ * Takes every second factor from someone who lost theirs; never one's own, which is answered as if nobody were there.
+ * @throws NotFound; Unauthenticated session_ended where the actor has lost the role
+ */
 export async function resetFactors(ctx: Authed, { userId }: z.infer<typeof ResetFactors>): Promise<void> {
-  if (userId === ctx.actor.userId) throw new NotFound('account')
-  await ctx.db.transaction((tx) => reset(ctx, tx, userId))
+  await ctx.db.transaction(async (tx) => {
+    await demandAuthority(ctx, tx, userId)
+    await reset(ctx, tx, userId)
+  })
 }
 
 /** The same by the operator at a terminal: for the last admin who lost a phone. @throws NotFound */

@@ -5,7 +5,7 @@ import type { Authed } from '../../kit/context.ts'
 import { Conflict } from '../../kit/errors.ts'
 import { isStaff } from '../../kit/permissions.ts'
 import { secondFactorsOf } from '../../kit/proofs.ts'
-import { lockPerson, tellOfChange } from './changes.ts'
+import { lockOneself, tellOfChange } from './changes.ts'
 import type { FactorState, RecoveryCodes } from './contract.ts'
 import { listPasskeys } from './passkeys.ts'
 import { makeRecoveryCodes } from './recovery-codes.ts'
@@ -24,7 +24,7 @@ export async function factorState(ctx: Authed): Promise<z.infer<typeof FactorSta
 /** Ten new recovery codes in the place of those made before. @throws Conflict for who has nothing that they would stand in for */
 export async function newRecoveryCodes(ctx: Authed): Promise<z.infer<typeof RecoveryCodes>> {
   return ctx.db.transaction(async (tx) => {
-    const person = await lockPerson(ctx, tx, ctx.actor.userId)
+    const person = await lockOneself(ctx, tx)
     if ((await secondFactorsOf(tx, person.id)).length === 0) throw new Conflict('Recovery codes stand in for a second factor: add one first.')
     const codes = await makeRecoveryCodes(ctx, tx, person.id)
     await tellOfChange(ctx, tx, person, { what: 'recovery_codes', action: 'recovery_code.renew' })

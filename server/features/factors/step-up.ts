@@ -2,7 +2,7 @@ import { and, eq } from 'drizzle-orm'
 import type { z } from 'zod'
 import { authChallenges, users } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
-import { Conflict, Invalid, Unauthenticated } from '../../kit/errors.ts'
+import { Conflict, Invalid } from '../../kit/errors.ts'
 import { waysToStepUp } from '../../kit/proofs.ts'
 import { matchesOwnPassword, noteProof, signAccessToken } from '../auth/auth.ts'
 import type { Session } from '../auth/contract.ts'
@@ -41,7 +41,6 @@ export function finishStepUp(ctx: Authed, { challengeId, ...given }: z.infer<typ
       if (factor ? !(await proveFactor(ctx, tx, { userId, webauthnChallenge }, factor)) : !ways.includes('password')) return null
       const proved = [...(password === undefined ? [] : ['password' as const]), ...(factor ? [factor.method] : [])]
       const session = await noteProof(ctx, tx, ctx.actor, proved, { fresh: true })
-      if (!session) throw new Unauthenticated('session_ended', 'This session has ended. Sign in again.')
       await ctx.audit(tx, { action: 'session.step_up', target: { kind: 'session', id: sessionId }, details: { methods: proved } })
       const user = await userById(ctx, tx, userId)
       const access = session.kind === 'app' ? await signAccessToken(ctx, { role: user.role, session }) : null

@@ -6,9 +6,8 @@ import type { Authed, Deps } from '../../kit/context.ts'
 import { AppError, Conflict } from '../../kit/errors.ts'
 import { secondFactorsOf } from '../../kit/proofs.ts'
 import { noteProof } from '../auth/auth.ts'
-import { afterRemoval, demandAnother, lockPerson, tellOfChange } from './changes.ts'
+import { afterAddition, afterRemoval, demandAnother, dropPendingTotp, lockOneself, tellOfChange } from './changes.ts'
 import type { ConfirmTotp, RecoveryCodes, TotpEnrolment } from './contract.ts'
-import { makeRecoveryCodes } from './recovery-codes.ts'
 import { matchingStep, totpKey, totpSecretBytes } from './totp.ts'
 
 const enrolmentMinutes = 15
@@ -21,8 +20,8 @@ export async function beginTotp(ctx: Authed): Promise<z.infer<typeof TotpEnrolme
   const { userId } = ctx.actor
   const now = ctx.now()
   return ctx.db.transaction(async (tx) => {
-    const { email } = await lockPerson(ctx, tx, userId)
-    await tx.update(totpFactors).set({ removedAt: now }).where(pending(userId))
+    const { email } = await lockOneself(ctx, tx)
+    await dropPendingTotp(ctx, tx, userId)
     const secret = await insertTotp(ctx, tx, { userId, confirmedAt: null })
     return { ...totpKey(secret, email), expiresAt: new Date(now.getTime() + enrolmentMinutes * 60_000).toISOString() }
   })
@@ -30,12 +29,12 @@ export async function beginTotp(ctx: Authed): Promise<z.infer<typeof TotpEnrolme
 
 /**
  * Makes the app that begins to count, in the place of one from before; the session has then proved it.
- * @throws Conflict when nothing waits; AppError 403 proof_invalid for a wrong code
+ * @throws Conflict when nothing waits; AppError 403 proof_invalid for a wrong code, step_up_required; Unauthenticated session_ended
  */
 export async function confirmTotp(ctx: Authed, { code }: z.infer<typeof ConfirmTotp>): Promise<z.infer<typeof RecoveryCodes>> {
   const { userId } = ctx.actor
   return ctx.db.transaction(async (tx) => {
-    const person = await lockPerson(ctx, tx, userId)
+    const person = await lockOneself(ctx, tx)
     const now = ctx.now()
     const [factor] = await tx
       .select()
@@ -52,7 +51,7 @@ export async function confirmTotp(ctx: Authed, { code }: z.infer<typeof ConfirmT
     await noteProof(ctx, tx, ctx.actor, ['totp'], { fresh: false })
     if (replaced.length > 0) await afterRemoval(ctx, tx)
     await tellOfChange(ctx, tx, person, { what: 'added', action: 'totp.add' })
-    return { recoveryCodes: before.length === 0 ? await makeRecoveryCodes(ctx, tx, userId) : [] }
+    return { recoveryCodes: await afterAddition(ctx, tx, { before }) }
   })
 }
 
@@ -60,7 +59,7 @@ export async function confirmTotp(ctx: Authed, { code }: z.infer<typeof ConfirmT
 export async function removeTotp(ctx: Authed): Promise<void> {
   const { userId } = ctx.actor
   await ctx.db.transaction(async (tx) => {
-    const person = await lockPerson(ctx, tx, userId)
+    const person = await lockOneself(ctx, tx)
     const removed = await tx.update(totpFactors).set({ removedAt: ctx.now() }).where(confirmed(userId)).returning({ id: totpFactors.id })
     if (removed.length === 0) throw new Conflict('This account has no authenticator app.')
     await demandAnother(ctx, tx, person)

@@ -6,7 +6,7 @@ import type { Authed, Ctx } from '../../kit/context.ts'
 import { Conflict, NotFound, PermissionDenied } from '../../kit/errors.ts'
 import { roleMay, roles } from '../../kit/permissions.ts'
 import { secretToken, tokenHash } from '../../kit/secret-tokens.ts'
-import { lookupOf, normaliseEmail } from '../users/users.ts'
+import { demandOwnRole, lookupOf, normaliseEmail } from '../users/users.ts'
 import type { CreatedInvite, InvitePage, InviteQuery, InviteRef, InviteState, NewInvite } from './contract.ts'
 
 const dayMs = 86_400_000
@@ -15,7 +15,7 @@ const prefix = 'tsi_'
 /**
  * Makes an invite in the name of a member of staff; only a hash of its code is kept. The same Idempotency-Key has the same answer:
  * its code is then derived from that key by the operator's secret, so that it can be told again without being kept.
- * @throws Conflict when the key came with another request before
+ * @throws Conflict when the key came with another request before; Unauthenticated session_ended where the caller has lost the role
  */
 export async function createInvite(ctx: Ctx, createdBy: string, { days }: z.infer<typeof NewInvite>): Promise<z.infer<typeof CreatedInvite>> {
   const { idempotencyKey } = ctx.request
@@ -26,6 +26,7 @@ export async function createInvite(ctx: Ctx, createdBy: string, { days }: z.infe
   const createdAt = ctx.now()
   const expiresAt = new Date(createdAt.getTime() + days * dayMs)
   return ctx.db.transaction(async (tx) => {
+    if (ctx.actor.kind === 'user') await demandOwnRole(tx, ctx.actor)
     const [made] = await tx.insert(invites).values({ id, codeHash, createdBy, createdAt, expiresAt }).onConflictDoNothing({ target: invites.codeHash }).returning({ id: invites.id })
     if (made) {
       await ctx.audit(tx, { action: 'invite.create', target: { kind: 'invite', id }, details: { days } })

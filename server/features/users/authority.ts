@@ -1,7 +1,7 @@
-import { inArray } from 'drizzle-orm'
+import { eq, inArray } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
 import { users } from '../../../db/schema/index.ts'
-import type { Authed } from '../../kit/context.ts'
+import type { Authed, UserActor } from '../../kit/context.ts'
 import { NotFound, Unauthenticated } from '../../kit/errors.ts'
 import { isStaff, type Role } from '../../kit/permissions.ts'
 
@@ -19,9 +19,18 @@ export async function demandAuthority({ actor }: Authed, tx: Tx, userId: string)
     .where(inArray(users.id, [actor.userId, userId]))
     .orderBy(users.id)
     .for('no key update')
-  const own = rows.find(({ id }) => id === actor.userId)
-  if (own?.role !== actor.role || own.bannedAt) throw new Unauthenticated('session_ended', 'This session has ended. Sign in again.')
+  demandSame(actor, rows.find(({ id }) => id === actor.userId))
   const subject = rows.find(({ id }) => id === userId && id !== actor.userId)
   if (!subject || subject.erasedAt || (isStaff(subject.role) && actor.role !== 'admin')) throw new NotFound('user')
   return { id: subject.id, role: subject.role, banned: subject.bannedAt !== null }
+}
+
+/** The same for what staff do to nobody: the caller has the role still, and keeps it until the transaction ends. @throws Unauthenticated session_ended */
+export async function demandOwnRole(tx: Tx, actor: UserActor): Promise<void> {
+  const [own] = await tx.select({ role: users.role, bannedAt: users.bannedAt }).from(users).where(eq(users.id, actor.userId)).for('no key update')
+  demandSame(actor, own)
+}
+
+function demandSame({ role }: UserActor, own: { role: Role; bannedAt: Date | null } | undefined): void {
+  if (own?.role !== role || own.bannedAt) throw new Unauthenticated('session_ended', 'This session has ended. Sign in again.')
 }

@@ -8,6 +8,8 @@ import type { Role } from '../../kit/permissions.ts'
 import { canonicalEmail } from '../../lib/email-addresses.ts'
 import type { User } from '../auth/contract.ts'
 
+export { demandAuthority, demandOwnRole } from './authority.ts'
+
 /** The one spelling of an address (decision 0011). @throws Invalid for what is none */
 export function normaliseEmail(given: string): string {
   const email = canonicalEmail(given)
