@@ -226,3 +226,16 @@ describe('a session at its end (control A4)', () => {
     for (const { tokens } of [refreshed, steppedUp]) expect(codeOf(await app.call('GET', '/users/me', { token: tokens.accessToken }))).toEqual([401, 'access_token_expired'])
   })
 })
+
+test('sign-ins of one person that end at the same time do not wait for each other in a circle', async () => {
+  const person = await app.as.user()
+  const authenticators = []
+  for (let count = 0; count < 4; count += 1) authenticators.push((await addPasskey(app, person)).authenticator)
+  for (let round = 0; round < 3; round += 1) {
+    const challenges = await Promise.all(authenticators.map(async () => (await app.call('POST', '/auth/passkey/begin')).body))
+    const answers = await Promise.all(
+      authenticators.map((authenticator, i) => app.call('POST', '/auth/passkey/finish', { body: { challengeId: challenges[i].challengeId, assertion: authenticator.get(challenges[i].options) } })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+  }
+})
