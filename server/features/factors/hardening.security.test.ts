@@ -239,3 +239,21 @@ test('sign-ins of one person that end at the same time do not wait for each othe
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
   }
 })
+
+test('an authenticator app that waits for its first code takes few wrong ones, however often it is begun, and of many at once no more (control A6)', async () => {
+  const person = await app.as.user()
+  let secret = secretOf(await begin(person))
+  // nothing wrong is counted for what does not wait
+  const stranger = await app.as.user()
+  for (let tries = 0; tries <= guessPaces.code.free; tries += 1) expect(codeOf(await confirm(stranger, '000000'))).toEqual([409, 'conflict'])
+  const codes = await Promise.all(Array.from({ length: 12 }, (_, i) => codeAt(secret, 5 + i)))
+  const answers = await Promise.all(codes.map((code) => confirm(person, code)))
+  expect(answers.filter(({ body }) => body.code === 'proof_invalid')).toHaveLength(guessPaces.code.free)
+  expect(answers.filter(({ body }) => body.code === 'rate_limited')).toHaveLength(12 - guessPaces.code.free)
+  secret = secretOf(await begin(person))
+  const before = await factorsOf(person)
+  expect(codeOf(await confirm(person, await codeAt(secret)))).toEqual([429, 'rate_limited'])
+  expect(await factorsOf(person)).toEqual(before)
+  now = new Date(now.getTime() + (guessPaces.code.firstSeconds + 1) * 1000)
+  expect((await confirm(person, await codeAt(secret))).body.recoveryCodes).toHaveLength(10)
+})
