@@ -6,6 +6,7 @@ import { createPasswords, type Passwords } from '../../kit/passwords.ts'
 import type { Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { addPasskey, createAuthenticator } from '../../test/authenticator.ts'
+import { passwordLength } from '../auth/contract.ts'
 import { totpCode, totpStep } from './totp.ts'
 import { insertTotp } from './totp-factor.ts'
 
@@ -256,4 +257,15 @@ test('an authenticator app that waits for its first code takes few wrong ones, h
   expect(await factorsOf(person)).toEqual(before)
   now = new Date(now.getTime() + (guessPaces.code.firstSeconds + 1) * 1000)
   expect((await confirm(person, await codeAt(secret))).body.recoveryCodes).toHaveLength(10)
+})
+
+test('a password of as many characters as are allowed steps up, whatever they weigh in UTF-16 (control A5)', async () => {
+  const person = await app.as.user()
+  const password = '🦉'.repeat(passwordLength.max)
+  await app.deps.sql`update users set password_hash = ${await app.deps.passwords.hash(password)} where id = ${person.userId}`
+  const { body: { challengeId } } = await app.call('POST', '/auth/step-up/begin', { token: person.token, body: { method: 'password' } })
+  const finish = (given: string) => app.call('POST', '/auth/step-up/finish', { token: person.token, body: { challengeId, password: given } })
+  const refused = await finish(`${password}🦉`)
+  expect([...codeOf(refused), refused.body.errors[0].code]).toEqual([422, 'validation_failed', 'too_long'])
+  expect((await finish(password)).status).toBe(200)
 })
