@@ -6,7 +6,7 @@ export const passwordLength = { min: 12, max: 128 }
 
 /** Taken exactly as received: nothing is trimmed or normalised (control A5). Characters are counted, an emoji is one. */
 const characters = (text: string): number => [...text].length
-const Password = z
+export const Password = z
   .string()
   .min(1)
   .max(2 * passwordLength.max)

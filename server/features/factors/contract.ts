@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Id, line, SignInMethod, Time } from '../../kit/zod.ts'
-import { Device } from '../auth/contract.ts'
+import { Device, Password } from '../auth/contract.ts'
 
 /** Six digits of an authenticator app, or a recovery code as a person types it. */
 const Code = z.string().min(6).max(40)
@@ -27,7 +27,7 @@ export const StepUpChallenge = z
   })
   .meta({ id: 'StepUpChallenge' })
 export const FinishStepUp = z
-  .strictObject({ challengeId: Id, password: z.string().min(1).max(128).optional(), code: Code.optional(), assertion: CredentialJson.optional() })
+  .strictObject({ challengeId: Id, password: Password.optional(), code: Code.optional(), assertion: CredentialJson.optional() })
   .meta({ id: 'FinishStepUp' })
 
 export const TotpEnrolment = z

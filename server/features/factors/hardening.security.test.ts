@@ -6,6 +6,7 @@ import { createPasswords, type Passwords } from '../../kit/passwords.ts'
 import type { Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { addPasskey, createAuthenticator } from '../../test/authenticator.ts'
+import { passwordLength } from '../auth/contract.ts'
 import { totpCode, totpStep } from './totp.ts'
 import { insertTotp } from './totp-factor.ts'
 
@@ -225,4 +226,46 @@ describe('a session at its end (control A4)', () => {
     now = new Date(now.getTime() + 306_000)
     for (const { tokens } of [refreshed, steppedUp]) expect(codeOf(await app.call('GET', '/users/me', { token: tokens.accessToken }))).toEqual([401, 'access_token_expired'])
   })
+})
+
+test('sign-ins of one person that end at the same time do not wait for each other in a circle', async () => {
+  const person = await app.as.user()
+  const authenticators = []
+  for (let count = 0; count < 4; count += 1) authenticators.push((await addPasskey(app, person)).authenticator)
+  for (let round = 0; round < 3; round += 1) {
+    const challenges = await Promise.all(authenticators.map(async () => (await app.call('POST', '/auth/passkey/begin')).body))
+    const answers = await Promise.all(
+      authenticators.map((authenticator, i) => app.call('POST', '/auth/passkey/finish', { body: { challengeId: challenges[i].challengeId, assertion: authenticator.get(challenges[i].options) } })),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+  }
+})
+
+test('an authenticator app that waits for its first code takes few wrong ones, however often it is begun, and of many at once no more (control A6)', async () => {
+  const person = await app.as.user()
+  let secret = secretOf(await begin(person))
+  // nothing wrong is counted for what does not wait
+  const stranger = await app.as.user()
+  for (let tries = 0; tries <= guessPaces.code.free; tries += 1) expect(codeOf(await confirm(stranger, '000000'))).toEqual([409, 'conflict'])
+  const codes = await Promise.all(Array.from({ length: 12 }, (_, i) => codeAt(secret, 5 + i)))
+  const answers = await Promise.all(codes.map((code) => confirm(person, code)))
+  expect(answers.filter(({ body }) => body.code === 'proof_invalid')).toHaveLength(guessPaces.code.free)
+  expect(answers.filter(({ body }) => body.code === 'rate_limited')).toHaveLength(12 - guessPaces.code.free)
+  secret = secretOf(await begin(person))
+  const before = await factorsOf(person)
+  expect(codeOf(await confirm(person, await codeAt(secret)))).toEqual([429, 'rate_limited'])
+  expect(await factorsOf(person)).toEqual(before)
+  now = new Date(now.getTime() + (guessPaces.code.firstSeconds + 1) * 1000)
+  expect((await confirm(person, await codeAt(secret))).body.recoveryCodes).toHaveLength(10)
+})
+
+test('a password of as many characters as are allowed steps up, whatever they weigh in UTF-16 (control A5)', async () => {
+  const person = await app.as.user()
+  const password = '🦉'.repeat(passwordLength.max)
+  await app.deps.sql`update users set password_hash = ${await app.deps.passwords.hash(password)} where id = ${person.userId}`
+  const { body: { challengeId } } = await app.call('POST', '/auth/step-up/begin', { token: person.token, body: { method: 'password' } })
+  const finish = (given: string) => app.call('POST', '/auth/step-up/finish', { token: person.token, body: { challengeId, password: given } })
+  const refused = await finish(`${password}🦉`)
+  expect([...codeOf(refused), refused.body.errors[0].code]).toEqual([422, 'validation_failed', 'too_long'])
+  expect((await finish(password)).status).toBe(200)
 })

@@ -57,9 +57,9 @@ function prove<T>(ctx: Ctx, input: z.infer<typeof VerifyMfa>, sessionKind: Chall
   })
 }
 
-/** The row stays locked until the session is there: a ban that comes now ends it. @throws PermissionDenied account_banned */
+/** The row stays locked, as firmly as openSession will, until the session is there: a ban that comes now ends it. @throws PermissionDenied account_banned */
 export async function demandGoodStanding(tx: Tx, userId: string): Promise<{ userId: string; role: Role }> {
-  const [user] = await tx.select({ role: users.role, bannedAt: users.bannedAt }).from(users).where(eq(users.id, userId)).for('share')
+  const [user] = await tx.select({ role: users.role, bannedAt: users.bannedAt }).from(users).where(eq(users.id, userId)).for('no key update')
   if (!user || user.bannedAt) throw new PermissionDenied('account_banned', 'This account has been banned.')
   return { userId, role: user.role }
 }

@@ -4,6 +4,7 @@ import type { Tx } from '../../../db/client.ts'
 import { totpFactors } from '../../../db/schema/index.ts'
 import type { Authed, Deps } from '../../kit/context.ts'
 import { AppError, Conflict } from '../../kit/errors.ts'
+import { forgetGuesses, takeGuess } from '../../kit/guesses.ts'
 import { secondFactorsOf } from '../../kit/proofs.ts'
 import { noteProof } from '../auth/auth.ts'
 import { afterAddition, afterRemoval, demandAnother, dropPendingTotp, lockOneself, tellOfChange } from './changes.ts'
@@ -29,30 +30,46 @@ export async function beginTotp(ctx: Authed): Promise<z.infer<typeof TotpEnrolme
 
 /**
  * Makes the app that begins to count, in the place of one from before; the session has then proved it.
- * @throws Conflict when nothing waits; AppError 403 proof_invalid for a wrong code, step_up_required; Unauthenticated session_ended
+ * @throws Conflict when nothing waits; AppError 403 proof_invalid for a wrong code, step_up_required; RateLimited after too many
+ * wrong ones; Unauthenticated session_ended
  */
-export async function confirmTotp(ctx: Authed, { code }: z.infer<typeof ConfirmTotp>): Promise<z.infer<typeof RecoveryCodes>> {
-  const { userId } = ctx.actor
-  return ctx.db.transaction(async (tx) => {
-    const person = await lockOneself(ctx, tx)
-    const now = ctx.now()
-    const [factor] = await tx
-      .select()
-      .from(totpFactors)
-      .where(and(pending(userId), gt(totpFactors.createdAt, new Date(now.getTime() - enrolmentMinutes * 60_000))))
-      .orderBy(desc(totpFactors.createdAt))
-    if (!factor) throw new Conflict('No authenticator app waits to be confirmed. Begin again.')
-    const step = await matchingStep(ctx.sealer.open('column', contextOf(factor.id), factor.secretSealed), code, now)
-    if (step === null) throw new AppError(403, 'proof_invalid', 'That is not the code of the moment. Look at the clock of the device, and try again.')
+export async function confirmTotp(ctx: Authed, given: z.infer<typeof ConfirmTotp>): Promise<z.infer<typeof RecoveryCodes>> {
+  // over all that is begun: a new secret brings no new tries
+  const subject = { pace: 'code', of: `totp-enrolment/${ctx.actor.userId}` } as const
+  const guess = await takeGuess(ctx, subject)
+  try {
+    return await ctx.db.transaction(async (tx) => {
+      const done = await confirmPending(ctx, tx, given)
+      await forgetGuesses(ctx, tx, subject)
+      return done
+    })
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'proof_invalid') await ctx.db.transaction((tx) => guess.wrong(tx))
+    else await guess.forgive(ctx.db)
+    throw error
+  }
+}
 
-    const before = await secondFactorsOf(tx, userId)
-    const replaced = await tx.update(totpFactors).set({ removedAt: now }).where(confirmed(userId)).returning({ id: totpFactors.id })
-    await tx.update(totpFactors).set({ confirmedAt: now, lastStep: step }).where(eq(totpFactors.id, factor.id))
-    await noteProof(ctx, tx, ctx.actor, ['totp'], { fresh: false })
-    if (replaced.length > 0) await afterRemoval(ctx, tx)
-    await tellOfChange(ctx, tx, person, { what: 'added', action: 'totp.add' })
-    return { recoveryCodes: await afterAddition(ctx, tx, { before }) }
-  })
+async function confirmPending(ctx: Authed, tx: Tx, { code }: z.infer<typeof ConfirmTotp>): Promise<z.infer<typeof RecoveryCodes>> {
+  const { userId } = ctx.actor
+  const person = await lockOneself(ctx, tx)
+  const now = ctx.now()
+  const [factor] = await tx
+    .select()
+    .from(totpFactors)
+    .where(and(pending(userId), gt(totpFactors.createdAt, new Date(now.getTime() - enrolmentMinutes * 60_000))))
+    .orderBy(desc(totpFactors.createdAt))
+  if (!factor) throw new Conflict('No authenticator app waits to be confirmed. Begin again.')
+  const step = await matchingStep(ctx.sealer.open('column', contextOf(factor.id), factor.secretSealed), code, now)
+  if (step === null) throw new AppError(403, 'proof_invalid', 'That is not the code of the moment. Look at the clock of the device, and try again.')
+
+  const before = await secondFactorsOf(tx, userId)
+  const replaced = await tx.update(totpFactors).set({ removedAt: now }).where(confirmed(userId)).returning({ id: totpFactors.id })
+  await tx.update(totpFactors).set({ confirmedAt: now, lastStep: step }).where(eq(totpFactors.id, factor.id))
+  await noteProof(ctx, tx, ctx.actor, ['totp'], { fresh: false })
+  if (replaced.length > 0) await afterRemoval(ctx, tx)
+  await tellOfChange(ctx, tx, person, { what: 'added', action: 'totp.add' })
+  return { recoveryCodes: await afterAddition(ctx, tx, { before }) }
 }
 
 /** @throws Conflict where there is none, or where staff would be left without a second factor */
