@@ -2,13 +2,14 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { tendAccounts } from '../features/users/erasure.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import { mailTo } from '../test/mails.ts'
 import { ask } from '../test/raw-http.ts'
 import { dropKey, listKeys, retireKey, rotateKey, rotateLookup, rotateOperatorSecret } from './key-rotation.ts'
 import { layReady, operatorSecrets } from './operator-secret.ts'
 import { resealColumns, sealedColumns, sealedWith } from './reseal.ts'
-import { createSealer } from './seal.ts'
+import { createSealer, sealHeader } from './seal.ts'
 
 // Two nodes on one database and one KEYS_DIR (controls A2, C5).
 
@@ -159,6 +160,29 @@ test('after a rotation of the lookup key everybody is found by the new one, on b
   const signIn = (node: TestApp) => call(node, 'POST', '/auth/sign-in', { body: { email: person.email, password: person.password } })
   for (const node of [here, there]) await expect.poll(async () => (await signIn(node)).status, { timeout: 1_000, interval: 50 }).toBe(200)
   expect(await stateOf(id)).toBe('current')
+})
+
+test('someone who was erased stops no rotation, neither of the lookup key nor of the column key', async () => {
+  const [gone, staying] = [await here.as.user(), await here.as.user()]
+  for (const { email } of [gone, staying]) expect((await call(here, 'POST', '/auth/forgot-password', { body: { email } })).status).toBe(202)
+  expect((await call(here, 'DELETE', '/users/me', { token: gone.token })).status).toBe(202)
+  later(15 * 86_400)
+  await tendAccounts(here.deps, {})
+  const [emptied] = await here.deps.sql`select count(*)::int as n from email_flows where length(email_sealed) = 0`
+  expect(emptied?.['n']).toBe(1)
+
+  await rotateLookup(operator())
+  const signIn = () => call(here, 'POST', '/auth/sign-in', { body: { email: staying.email, password: staying.password } })
+  await expect.poll(async () => (await signIn()).status, { timeout: 1_000, interval: 50 }).toBe(200)
+  const { id } = await rotateKey(operator(), 'column')
+  later(5)
+  await expect.poll(() => here.deps.keys.current().id).toBe(id)
+  await resealColumns(here.deps, { keyId: id })
+  const values = await here.deps.sql<{ value: Buffer }[]>`select email_sealed as value from users where email_sealed is not null union all select email_sealed from email_flows where length(email_sealed) > 0`
+  expect(values).toHaveLength(2)
+  const header = Buffer.from(sealHeader(id))
+  for (const { value } of values) expect(value.subarray(0, header.length)).toEqual(header)
+  expect((await signIn()).body.user.email).toBe(staying.email)
 })
 
 test('a rotation of the operator secret leaves everything readable, on nodes that run and on one that starts', async () => {
