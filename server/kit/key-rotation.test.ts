@@ -104,6 +104,21 @@ test('a node that has lost the channel refuses the tokens of a dropped key withi
   for (const node of [here, there]) await expect.poll(() => me(node, person.token), { timeout: 1_000, interval: 10 }).toBe('access_token_invalid')
 })
 
+test('a key that does not open on a node keeps it from nothing: a dropped one is refused, a new one verifies', async () => {
+  const person = await here.as.user()
+  for (const node of [here, there]) expect(await me(node, person.token)).toBe('in')
+  const admin = postgres(here.database.urls.superuser, { max: 1 })
+  await admin`insert into keys (id, kind, sealed, created_at) values (${crypto.randomUUID()}, 'cursor', ${Buffer.alloc(64, 7)}, now())`
+  await admin.end()
+  const { replacedBy } = await dropKey(operator(), kidOf(person.token))
+  for (const node of [here, there]) {
+    await expect.poll(() => me(node, person.token), { timeout: 1_000, interval: 10 }).toBe('access_token_invalid')
+    await expect.poll(() => node.deps.keys.signing().id).toBe(replacedBy)
+  }
+  const refreshed = await call(there, 'POST', '/auth/refresh', { body: { refreshToken: person.refreshToken } })
+  expect(await me(here, refreshed.body.tokens.accessToken as string)).toBe('in')
+})
+
 test('what was sealed stays open through a rotation of the column key; the job seals it again, and only then the old key can be dropped', async () => {
   const person = await here.as.user()
   const old = here.deps.keys.current().id
