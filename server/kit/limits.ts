@@ -1,6 +1,8 @@
+import { sql } from 'drizzle-orm'
 import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import type { Sql } from '../../db/client.ts'
+import type { Sql, Tx } from '../../db/client.ts'
 import { networkOf, wideNetworkOf } from '../lib/addresses.ts'
+import type { Ctx } from './context.ts'
 import { RateLimited } from './errors.ts'
 
 /** Requests per client (user, API key or address) in a window; each class is counted by itself (control B8). */
@@ -29,6 +31,20 @@ function wideKey(client: string): string | null {
   const wide = client.startsWith('a:') && client.endsWith('::/64') ? wideNetworkOf(client.slice('a:'.length, -'/64'.length)) : null
   return wide && `a:${wide}`
 }
+
+/** The counters of mails with codes to an address (`all`), and to it from the caller: what they count can be read from none (control C5). */
+export function codeClients({ sealer, request }: Pick<Ctx, 'sealer' | 'request'>, emailLookup: Uint8Array): { all: string; caller: string } {
+  const all = base64url(emailLookup)
+  return { all, caller: `${all}:${base64url(sealer.lookup(`limits/codes/${all}`, networkOf(request.ip)))}` }
+}
+
+/** Removes every counter of mails with codes to an address: its person is to be forgotten. */
+export async function forgetCodesTo(tx: Tx, emailLookup: Uint8Array): Promise<void> {
+  const [asked, mailed] = [`codesAsked:${base64url(emailLookup)}:`, `codesMailed:${base64url(emailLookup)}`]
+  await tx.execute(sql`delete from rate_limits where starts_with(key, ${asked}) or key = ${mailed}`)
+}
+
+const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url')
 
 export type LimitClass = keyof typeof limitClasses
 export type Limits = {

@@ -3,7 +3,7 @@ import type { Tx } from '../../../db/client.ts'
 import { emailFlows } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { AppError, RateLimited } from '../../kit/errors.ts'
-import { addressKey } from '../../kit/limits.ts'
+import { codeClients } from '../../kit/limits.ts'
 import { sameBytes } from '../../kit/secret-tokens.ts'
 import { lockAddress, lockPerson, lookupOf } from '../users/users.ts'
 import type { Letter, Locale } from './mails.ts'
@@ -108,13 +108,24 @@ export async function endFlows(ctx: Pick<Ctx, 'now'>, tx: Tx, { userId, emailLoo
   await tx.update(emailFlows).set({ usedAt: ctx.now() }).where(and(isNull(emailFlows.usedAt), or(ofPerson, ofAddress)))
 }
 
+/** Says whose the flow was that made an account; what only the account needs from now on goes from it. */
+export async function settleSignUp(tx: Tx, flowId: string, userId: string): Promise<void> {
+  await tx.update(emailFlows).set({ userId, name: null, passwordHash: null }).where(eq(emailFlows.id, flowId))
+}
+
+/** Gives what strangers began with an address to the person who leaves it, ended: when they are erased it is found (control C7). */
+export async function leaveFlows(ctx: Pick<Ctx, 'now'>, tx: Tx, userId: string, emailLookup: Uint8Array): Promise<void> {
+  const begun = and(eq(emailFlows.emailLookup, emailLookup), isNull(emailFlows.userId))
+  await tx.update(emailFlows).set({ userId, name: null, passwordHash: null, usedAt: sql`coalesce(${emailFlows.usedAt}, ${ctx.now().toISOString()}::timestamptz)` }).where(begun)
+}
+
 /** May another code be mailed to the address? Counted alike for every address, and never told (controls A7, B8). */
 export async function mayMail(ctx: Ctx, emailLookup: Uint8Array): Promise<boolean> {
-  const address = Buffer.from(emailLookup).toString('base64url')
+  const { all, caller } = codeClients(ctx, emailLookup)
   try {
     // in this order: one client cannot use up what all together have
-    await ctx.limits.charge('codesAsked', `${address}:${addressKey(ctx.request.ip)}`)
-    await ctx.limits.charge('codesMailed', address)
+    await ctx.limits.charge('codesAsked', caller)
+    await ctx.limits.charge('codesMailed', all)
     return true
   } catch (error) {
     if (error instanceof RateLimited) return false
