@@ -2,7 +2,7 @@ import { and, eq, inArray, isNull, or, sql } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
 import { authChallenges, dataExports, emailFlows, invites, knownDevices, passkeys, playbackLinks, recoveryCodes, sessions, totpFactors, users } from '../../../db/schema/index.ts'
 import type { Deps } from '../../kit/context.ts'
-import { forgetGuesses } from '../../kit/guesses.ts'
+import { forgetGuesses, mailedCodesTo } from '../../kit/guesses.ts'
 import { forgetCodesTo } from '../../kit/limits.ts'
 import { dropMailsTo } from '../../kit/waiting-mails.ts'
 
@@ -31,6 +31,7 @@ export async function forgetPerson(deps: ForgetDeps, tx: Tx, person: Person): Pr
   for (const { email, lookup } of addresses) {
     await dropMailsTo(deps, tx, email)
     await forgetGuesses(deps, tx, { pace: 'account', of: email })
+    await forgetGuesses(deps, tx, mailedCodesTo(lookup))
     await forgetCodesTo(tx, lookup)
   }
   await tx
