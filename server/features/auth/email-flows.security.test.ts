@@ -141,6 +141,16 @@ describe('nobody is flooded through us', () => {
     expect(await outbox.left(other.email)).toBe(1)
   })
 
+  test('an IPv6 /48 cannot use up what a person elsewhere needs', async () => {
+    await using node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' } })
+    const outbox = openOutbox(node)
+    const victim = await node.as.user()
+    for (let n = 0; n < codesMailed.points + 4; n += 1) expect((await ask(node, victim.email, `2001:db8:1:${n.toString(16)}::1`)).status).toBe(202)
+    expect(await outbox.left(victim.email)).toBe(2 * codesAsked.points)
+    await ask(node, victim.email, '2001:db8:2::1')
+    expect(await outbox.left(victim.email)).toBe(2 * codesAsked.points + 1)
+  })
+
   test('nor do many clients together, by whatever kind of mail', async () => {
     await using node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' } })
     const outbox = openOutbox(node)

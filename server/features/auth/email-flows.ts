@@ -136,10 +136,10 @@ export async function leaveFlows(ctx: Pick<Ctx, 'now'>, tx: Tx, userId: string, 
 
 /** May another code be mailed to the address? Counted alike for every address, and never told (controls A7, B8). */
 export async function mayMail(ctx: Ctx, emailLookup: Uint8Array): Promise<boolean> {
-  const { all, caller } = codeClients(ctx, emailLookup)
+  const { all, caller, wide } = codeClients(ctx, emailLookup)
   try {
     // in this order: one client cannot use up what all together have
-    await ctx.limits.charge('codesAsked', caller)
+    await ctx.limits.charge('codesAsked', caller, wide)
     await ctx.limits.charge('codesMailed', all)
     return true
   } catch (error) {
