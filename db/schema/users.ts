@@ -36,7 +36,7 @@ export const emailFlows = pgTable(
   {
     id: uuid('id').primaryKey(),
     kind: text('kind', { enum: ['sign_up', 'password_reset', 'email_change'] }).notNull(),
-    /** Whose; null for a sign-up, and where the address has no account. */
+    /** Whose; null for a sign-up until it has made an account, and where the address has none. */
     userId: uuid('user_id').references(() => users.id),
     inviteId: uuid('invite_id').references((): AnyPgColumn => invites.id),
     emailLookup: bytes('email_lookup').notNull(),

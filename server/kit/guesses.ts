@@ -22,13 +22,17 @@ export const guessPaces = {
   device: { free: 10, firstSeconds: 15, mostSeconds: 900, forgetSeconds: 900 },
   /** A code of few digits, by the account. */
   code: { free: 5, firstSeconds: 30, mostSeconds: 21_600, forgetSeconds: 21_600 },
+  /** A mailed code, by the address it went to. Strangers can begin flows and guess, so it begins late and lets its owner try within the life of a code. */
+  mailedCode: { free: 25, firstSeconds: 15, mostSeconds: 300, forgetSeconds: 300 },
   /** Anything, by an IPv4 address or IPv6 /64, and by an IPv6 /48: many people may share one. */
   address: { free: 100, firstSeconds: 30, mostSeconds: 900, forgetSeconds: 36 },
   wideNetwork: { free: 400, firstSeconds: 30, mostSeconds: 900, forgetSeconds: 9 },
 } as const satisfies Record<string, Pace>
 
 /** What is guessed at: `{ pace: 'code', of: `totp/${userId}` }`. It need not exist. */
-export type GuessSubject = { pace: 'account' | 'device' | 'code'; of: string }
+export type GuessSubject = { pace: 'account' | 'device' | 'code' | 'mailedCode'; of: string }
+/** Codes of all flows that were begun with an address, which need not be anybody's. */
+export const mailedCodesTo = (emailLookup: Uint8Array): GuessSubject => ({ pace: 'mailedCode', of: `flow/${Buffer.from(emailLookup).toString('base64url')}` })
 
 /** A try that was taken. Say how it went: unsaid, it counts as wrong. */
 export type Guess = {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { settings } from '../config.ts'
+import { tendAccounts } from '../features/users/erasure.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import { visitConsole } from '../test/console-visitor.ts'
 import { mailTo } from '../test/mails.ts'
@@ -13,7 +14,7 @@ import { counts } from './key-kinds.ts'
 import { dropKey, listKeys, retireKey, rotateKey, rotateLookup, rotateOperatorSecret } from './key-rotation.ts'
 import { layReady, operatorSecrets } from './operator-secret.ts'
 import { resealColumns, sealedColumns, sealedWith } from './reseal.ts'
-import { createSealer } from './seal.ts'
+import { createSealer, sealHeader } from './seal.ts'
 
 // Two nodes on one database and one KEYS_DIR (controls A2, C5).
 
@@ -177,6 +178,21 @@ test('a form of a retired key counts as long as the longest session of the conso
   expect(counts({ kind: 'csrf', retiredAt }, now)).toBe(false)
 })
 
+test('a key that does not open on a node keeps it from nothing: a dropped one is refused, a new one verifies', async () => {
+  const person = await here.as.user()
+  for (const node of [here, there]) expect(await me(node, person.token)).toBe('in')
+  const admin = postgres(here.database.urls.superuser, { max: 1 })
+  await admin`insert into keys (id, kind, sealed, created_at) values (${crypto.randomUUID()}, 'cursor', ${Buffer.alloc(64, 7)}, now())`
+  await admin.end()
+  const { replacedBy } = await dropKey(operator(), kidOf(person.token))
+  for (const node of [here, there]) {
+    await expect.poll(() => me(node, person.token), { timeout: 1_000, interval: 10 }).toBe('access_token_invalid')
+    await expect.poll(() => node.deps.keys.signing().id).toBe(replacedBy)
+  }
+  const refreshed = await call(there, 'POST', '/auth/refresh', { body: { refreshToken: person.refreshToken } })
+  expect(await me(here, refreshed.body.tokens.accessToken as string)).toBe('in')
+})
+
 test('what was sealed stays open through a rotation of the column key; the job seals it again, and only then the old key can be dropped', async () => {
   const person = await here.as.user()
   const old = here.deps.keys.current().id
@@ -233,6 +249,29 @@ test('after a rotation of the lookup key everybody is found by the new one, on b
   const signIn = (node: TestApp) => call(node, 'POST', '/auth/sign-in', { body: { email: person.email, password: person.password } })
   for (const node of [here, there]) await expect.poll(async () => (await signIn(node)).status, { timeout: 1_000, interval: 50 }).toBe(200)
   expect(await stateOf(id)).toBe('current')
+})
+
+test('someone who was erased stops no rotation, neither of the lookup key nor of the column key', async () => {
+  const [gone, staying] = [await here.as.user(), await here.as.user()]
+  for (const { email } of [gone, staying]) expect((await call(here, 'POST', '/auth/forgot-password', { body: { email } })).status).toBe(202)
+  expect((await call(here, 'DELETE', '/users/me', { token: gone.token })).status).toBe(202)
+  later(15 * 86_400)
+  await tendAccounts(here.deps, {})
+  const [emptied] = await here.deps.sql`select count(*)::int as n from email_flows where length(email_sealed) = 0`
+  expect(emptied?.['n']).toBe(1)
+
+  await rotateLookup(operator())
+  const signIn = () => call(here, 'POST', '/auth/sign-in', { body: { email: staying.email, password: staying.password } })
+  await expect.poll(async () => (await signIn()).status, { timeout: 1_000, interval: 50 }).toBe(200)
+  const { id } = await rotateKey(operator(), 'column')
+  later(5)
+  await expect.poll(() => here.deps.keys.current().id).toBe(id)
+  await resealColumns(here.deps, { keyId: id })
+  const values = await here.deps.sql<{ value: Buffer }[]>`select email_sealed as value from users where email_sealed is not null union all select email_sealed from email_flows where length(email_sealed) > 0`
+  expect(values).toHaveLength(2)
+  const header = Buffer.from(sealHeader(id))
+  for (const { value } of values) expect(value.subarray(0, header.length)).toEqual(header)
+  expect((await signIn()).body.user.email).toBe(staying.email)
 })
 
 test('a rotation of the operator secret leaves everything readable, on nodes that run and on one that starts', async () => {

@@ -6,6 +6,7 @@ import { connect } from '../../db/client.ts'
 import { createTestDatabase, type TestDatabase } from '../test/database.ts'
 import { loadKeys } from './keys.ts'
 import { createLog } from './log.ts'
+import type { Revocation } from './revocations.ts'
 
 let database: TestDatabase
 beforeAll(async () => {
@@ -131,4 +132,29 @@ test('ids that nobody has made do not make the node ask the database each time',
     expect(keys.signing().id).toBe(watched.signing().id)
   })
   expect(asked).toBe(0)
+})
+
+test('a node that could not read of a drop verifies nothing until it can', async () => {
+  await withNode(async (deps) => {
+    let tell = (): unknown => expect.unreachable('it listens')
+    let cut = false
+    const db = new Proxy(deps.db, {
+      get(target, property, receiver) {
+        if (cut && property === 'select') throw new Error('the database is away')
+        return Reflect.get(target, property, receiver) as unknown
+      },
+    })
+    const revocations = { live: () => true, subscribe: (listener: (told: Revocation) => void) => ((tell = () => listener({ kind: 'keys', id: 'any' })), () => true) }
+    await using keys = await loadKeys({ ...deps, db, revocations })
+    const { id } = keys.signing()
+    const unchanged = (await rows()).find((row) => row.id === id)?.sealed.toString('hex')
+    cut = true
+    await change(`update keys set sealed = '' where id = '${id}'`)
+    tell()
+    // also the first, which comes while the read is still on its way
+    for (let i = 0; i < 3; i += 1) await expect(keys.verifying(id)).rejects.toThrow('away')
+    cut = false
+    expect(await keys.verifying(id)).toBeNull()
+    await change(`update keys set sealed = '\\x${unchanged}' where id = '${id}'`)
+  })
 })

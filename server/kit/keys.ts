@@ -2,7 +2,7 @@ import { importJWK, type CryptoKey, type JWK } from 'jose'
 import type { Logger } from 'pino'
 import type { Db } from '../../db/client.ts'
 import { counts, isCurrent, keyKinds, type KeyKind } from './key-kinds.ts'
-import { insertFirstKey, isDropped, lockKeys, openerOf, openKey, readRows, type KeyRow, type Making, type Opener } from './key-rows.ts'
+import { insertFirstKey, isDropped, lockKeys, openerOf, openKey, readRows, type KeyRow, type Making } from './key-rows.ts'
 import { logError } from './log.ts'
 import type { Revocations } from './revocations.ts'
 import { createSealer, type Sealer, type SealingKeys } from './seal.ts'
@@ -17,7 +17,7 @@ export type Keys = SealingKeys & {
   deployment: string
   /** The ES256 key that signs access tokens. */
   signing(): SigningKey
-  /** A key that verifies, also a retired one until its last token ran out; null for an unknown id and for one that was dropped. */
+  /** A key that verifies, also a retired one until its last token ran out; null for an unknown id and for one that was dropped. Throws while it cannot be read what was dropped. */
   verifying(id: string): Promise<SigningKey | null>
   mac(kind: MacKind): MacKey
   /** All of a kind whose work still counts, the newest last. */
@@ -39,7 +39,10 @@ export async function loadKeys(deps: KeyDeps): Promise<Keys> {
   await makeMissing(deps)
   const first = (await readRows(deps.db)).find(({ kind }) => kind === 'csrf')
   if (!first) throw new Error('there is no csrf key')
-  let ring = await readRing(deps, [])
+  let { ring, whole } = await readRing(deps, null)
+  // changes that this node was told of, and those that it has read; between them nothing is verified by what is held
+  let told = 0
+  let taken = 0
   let loadedAt = deps.now().getTime()
   let readAt = performance.now()
 
@@ -48,14 +51,21 @@ export async function loadKeys(deps: KeyDeps): Promise<Keys> {
   const reload = () => {
     loadedAt = deps.now().getTime()
     const next = reading.then(async () => {
-      ring = await readRing(deps, ring)
+      const before = told
+      ;({ ring, whole } = await readRing(deps, ring))
+      taken = before
       readAt = performance.now()
     })
     reading = next.catch((error: unknown) => logError(deps.log, error, 'the keys could not be read again'))
     return next
   }
+  // those who wait for a read share it
+  let again: Promise<void> | null = null
+  const readAgain = () => (again ??= reload().finally(() => (again = null)))
   const unsubscribe = deps.revocations.subscribe(({ kind }) => {
-    if (kind === 'keys') void reload().catch(() => undefined)
+    if (kind !== 'keys') return
+    told += 1
+    void reload().catch(() => undefined)
   })
 
   const valid = (kind: KeyKind) => ring.filter((held) => held.kind === kind && counts(held, deps.now()))
@@ -69,11 +79,12 @@ export async function loadKeys(deps: KeyDeps): Promise<Keys> {
     deployment: first.id,
     signing: () => signingKeyOf(current('access_token')),
     async verifying(id) {
-      // not told of a drop, a node must look
-      if (!deps.revocations.live() && performance.now() - readAt > withoutChannelEveryMs) await reload()
+      if (taken < told) await reading
+      // not told of a drop, or told and unable to read of it, a node must look
+      if (taken < told || (!deps.revocations.live() && performance.now() - readAt > withoutChannelEveryMs)) await readAgain()
       const known = () => valid('access_token').find((held) => held.id === id)
       // another node may have rotated; strangers' ids must not make us ask at every request
-      if (!known() && deps.now().getTime() - loadedAt > unknownIdsAtMostEveryMs) await reload()
+      if (!(known() && whole) && deps.now().getTime() - loadedAt > unknownIdsAtMostEveryMs) await readAgain()
       const held = known()
       return held ? signingKeyOf(held) : null
     },
@@ -101,21 +112,31 @@ async function makeMissing(deps: KeyDeps): Promise<void> {
   })
 }
 
+type Ring = { ring: Held[]; whole: boolean }
+
 /**
  * What is held already is not opened again: a node that has not been given a new operator secret yet goes on with the keys it
- * has, obeys what was retired and dropped, and says that it cannot open the rest.
+ * has, obeys what was retired and dropped, and logs what it cannot open; then `whole` is false. At the start (`held` null)
+ * everything has to open. @throws ConfigError
  */
-async function readRing(deps: KeyDeps, held: Held[]): Promise<Held[]> {
-  const rows = await readRows(deps.db)
-  const ring: Held[] = []
-  let opener: Opener | null = null
-  for (const row of rows) {
-    if (isDropped(row)) continue
-    const known = held.find(({ id }) => id === row.id)
-    if (!known) opener ??= openerOf(rows, await deps.operatorSecrets())
-    ring.push({ ...row, work: known?.work ?? (await workOf(row, openKey((opener as Opener).sealer, row))) })
+async function readRing(deps: KeyDeps, held: Held[] | null): Promise<Ring> {
+  const rows = (await readRows(deps.db)).filter((row) => !isDropped(row))
+  let secrets: Uint8Array[] | null = null
+  const open = async (row: KeyRow) => {
+    secrets ??= await deps.operatorSecrets()
+    return workOf(row, openKey(openerOf(held ? [row] : rows, secrets).sealer, row))
   }
-  return ring
+  const ring: Held[] = []
+  for (const row of rows) {
+    const known = held?.find(({ id }) => id === row.id)
+    try {
+      ring.push({ ...row, work: known?.work ?? (await open(row)) })
+    } catch (error) {
+      if (!held) throw error
+      logError(deps.log, error, `the ${row.kind} key ${row.id} does not open here`)
+    }
+  }
+  return { ring, whole: ring.length === rows.length }
 }
 
 async function workOf({ kind, id }: KeyRow, plain: Uint8Array): Promise<Held['work']> {

@@ -1,6 +1,8 @@
+import { sql } from 'drizzle-orm'
 import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import type { Sql } from '../../db/client.ts'
+import type { Sql, Tx } from '../../db/client.ts'
 import { networkOf, wideNetworkOf } from '../lib/addresses.ts'
+import type { Ctx } from './context.ts'
 import { RateLimited } from './errors.ts'
 import type { Sealer } from './seal.ts'
 
@@ -21,6 +23,8 @@ export const limitClasses = {
 
 /** An IPv6 /48 may take so many times what one address may. */
 const wideFactor = 4
+/** Less than all together may, so that one site cannot use up the mails with codes of somebody elsewhere. */
+const wideFactors: Partial<Record<LimitClass, number>> = { codesAsked: 2 }
 
 /** The client that an address stands for, where nobody is signed in. */
 export const addressKey = (ip: string): string => `a:${networkOf(ip)}`
@@ -35,14 +39,34 @@ function wideKey(client: string): string | null {
   return wide && `a:${wide}`
 }
 
+/**
+ * The counters of mails with codes to an address (`all`), and to it from the caller and their IPv6 /48: what they count can be
+ * read from none (control C5).
+ */
+export function codeClients({ sealer, request }: Pick<Ctx, 'sealer' | 'request'>, emailLookup: Uint8Array): { all: string; caller: string; wide: string | null } {
+  const all = base64url(emailLookup)
+  const from = (network: string) => `${all}:${base64url(sealer.lookup(`limits/codes/${all}`, network))}`
+  const wide = wideNetworkOf(request.ip)
+  return { all, caller: from(networkOf(request.ip)), wide: wide && from(wide) }
+}
+
+/** Removes every counter of mails with codes to an address: its person is to be forgotten. */
+export async function forgetCodesTo(tx: Tx, emailLookup: Uint8Array): Promise<void> {
+  const [asked, mailed] = [`codesAsked:${base64url(emailLookup)}:`, `codesMailed:${base64url(emailLookup)}`]
+  await tx.execute(sql`delete from rate_limits where starts_with(key, ${asked}) or key = ${mailed}`)
+}
+
+const base64url = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64url')
+
 export type LimitClass = keyof typeof limitClasses
 export type Limits = {
   /**
-   * Takes one point from the client's budget in a class; for an IPv6 address also from that of its /48.
+   * Takes one point from the client's budget in a class; for an IPv6 address also from that of its /48. Where `client` is no
+   * addressKey, `wide` is the /48 that counts as well.
    * @returns the RateLimit headers (draft-ietf-httpapi-ratelimit-headers) to answer with.
    * @throws RateLimited when it is used up.
    */
-  charge(limitClass: LimitClass, client: string): Promise<Record<string, string>>
+  charge(limitClass: LimitClass, client: string, wide?: string | null): Promise<Record<string, string>>
 }
 
 type LimitsDeps = { sql: Sql; sealer: Pick<Sealer, 'lookup'> }
@@ -50,10 +74,12 @@ type LimitsDeps = { sql: Sql; sealer: Pick<Sealer, 'lookup'> }
 /** Counts in Postgres, so that nodes share; `factor` multiplies every limit. While Postgres does not answer, a stricter count in memory stands in. */
 export function createLimits({ sql, sealer }: LimitsDeps, factor: number): Limits {
   const storeClient = postgresJsClient(sql)
-  const forAll = (times: number) =>
-    Object.fromEntries(Object.entries(limitClasses).map(([name, { points, seconds }]) => [name, createLimiter(storeClient, name, points * times, seconds)])) as Record<LimitClass, RateLimiterPostgres>
-  const narrow = forAll(factor)
-  const wide = forAll(factor * wideFactor)
+  const forAll = (times: (name: LimitClass) => number) =>
+    Object.fromEntries(
+      Object.entries(limitClasses).map(([name, { points, seconds }]) => [name, createLimiter(storeClient, name, points * times(name as LimitClass), seconds)]),
+    ) as Record<LimitClass, RateLimiterPostgres>
+  const narrow = forAll(() => factor)
+  const wide = forAll((name) => factor * (wideFactors[name] ?? wideFactor))
 
   const consume = async (limiter: RateLimiterPostgres, client: string): Promise<Record<string, string>> => {
     const { points, duration: seconds } = limiter
@@ -66,10 +92,9 @@ export function createLimits({ sql, sealer }: LimitsDeps, factor: number): Limit
     }
   }
   return {
-    async charge(limitClass, client) {
+    async charge(limitClass, client, wider = wideKey(client)) {
       const headers = await consume(narrow[limitClass], client)
-      const network = wideKey(client)
-      if (network) await consume(wide[limitClass], network)
+      if (wider) await consume(wide[limitClass], wider)
       return headers
     },
   }

@@ -52,14 +52,14 @@ export async function sealedWith(tx: Db | Tx, keyId: string): Promise<number> {
   return row?.n ?? 0
 }
 
-/** Hashes every address again with the lookup key that the function is given. Nobody signs up or changes an address meanwhile. */
+/** Hashes every address again with the lookup key that the function is given; erased rows have none. Nobody signs up or changes an address meanwhile. */
 export async function recomputeLookups(deps: Pick<Deps, 'sealer'>, tx: Tx, lookup: (email: string) => Uint8Array): Promise<void> {
   for (const table of foundColumns) {
     const from = sql.identifier(table)
     await tx.execute(sql`lock table ${from} in share row exclusive mode`)
     let after = '00000000-0000-0000-0000-000000000000'
     for (;;) {
-      const rows = await tx.execute<Row>(sql`select id, email_sealed as sealed from ${from} where id > ${after}::uuid and email_sealed is not null order by id limit ${batch}`)
+      const rows = await tx.execute<Row>(sql`select id, email_sealed as sealed from ${from} where id > ${after}::uuid and length(email_sealed) > 0 order by id limit ${batch}`)
       const values = rows.map(({ id, sealed }) => sql`(${id}::uuid, ${Buffer.from(lookup(deps.sealer.openText('column', `${table}/${id}`, sealed)))}::bytea)`)
       const last = rows.at(-1)
       if (!last) break

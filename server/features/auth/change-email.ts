@@ -6,7 +6,7 @@ import type { Authed } from '../../kit/context.ts'
 import { Invalid } from '../../kit/errors.ts'
 import { lookupOf, maskEmail, normaliseEmail, ownerOf, userById } from '../users/users.ts'
 import type { ChangeEmail, ConfirmEmailChange, Flow } from './contract.ts'
-import { beginFlow, codeInvalid, codeMinutes, mayMail, openFlow } from './email-flows.ts'
+import { beginFlow, codeInvalid, codeMinutes, leaveFlows, mayMail, openFlow, takeCodeGuess } from './email-flows.ts'
 import { alreadyRegistered, emailChangeCode, emailChanged, localeOf } from './mails.ts'
 
 /**
@@ -35,8 +35,9 @@ export async function changeEmail(ctx: Authed, { newEmail }: z.infer<typeof Chan
 export async function confirmEmailChange(ctx: Authed, { flowId, code }: z.infer<typeof ConfirmEmailChange>): Promise<void> {
   const { userId } = ctx.actor
   const taken = alias(users, 'taken')
+  const guess = await takeCodeGuess(ctx, flowId)
   const done = await ctx.db.transaction(async (tx) => {
-    const flow = await openFlow(ctx, tx, { kind: 'email_change', flowId, code, userId })
+    const flow = await openFlow(ctx, tx, { kind: 'email_change', flowId, code, userId, guess })
     if (!flow) return false
     const { email, emailLookup } = flow
     const before = await userById(ctx, tx, userId)
@@ -47,6 +48,7 @@ export async function confirmEmailChange(ctx: Authed, { flowId, code }: z.infer<
       .where(and(eq(users.id, userId), isNull(users.bannedAt), isNull(users.erasedAt), free))
       .returning({ id: users.id })
     if (!moved) return false
+    await leaveFlows(ctx, tx, userId, lookupOf(ctx, before.email))
     await ctx.audit(tx, { action: 'user.change_email', target: { kind: 'user', id: userId } })
     await ctx.mailer.queue(tx, { to: before.email, ...emailChanged(before.locale, { to: maskEmail(email) }) })
     return true

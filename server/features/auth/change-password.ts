@@ -4,6 +4,7 @@ import { users } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
 import { Conflict, NotFound, PermissionDenied } from '../../kit/errors.ts'
 import type { ChangePassword } from './contract.ts'
+import { forgetOtherDevices } from './devices.ts'
 import { endFlows } from './email-flows.ts'
 import { localeOf, passwordChanged } from './mails.ts'
 import { matchesOwnPassword } from './own-password.ts'
@@ -13,7 +14,7 @@ import { endOtherSessionsOfUser } from './sessions.ts'
 type Account = { id: string; email: string; name: string | null; locale: string; passwordHash: string }
 
 /**
- * Another password for the caller. Every other session ends (control A4), and a mail says so. Of this, a reset and other
+ * Another password for the caller. Every other session ends (control A4), every other device is a stranger, and a mail says so. Of this, a reset and other
  * changes at the same time, one wins: the hash that was compared must still be there.
  * @throws Invalid for a weak one; PermissionDenied 403 current_password_wrong; RateLimited; Conflict 409 password_changed
  */
@@ -32,6 +33,7 @@ export async function changePassword(ctx: Authed, { currentPassword, newPassword
     // a code that was mailed for another password must not undo this one
     await endFlows(ctx, tx, { userId: account.id })
     const ended = await endOtherSessionsOfUser(ctx, tx, ctx.actor, 'password_change')
+    await forgetOtherDevices(ctx, tx, ctx.actor)
     await ctx.audit(tx, { action: 'user.change_password', target: { kind: 'user', id: account.id }, details: { endedSessions: ended.length } })
     await ctx.mailer.queue(tx, { to: account.email, ...passwordChanged(localeOf(account.locale)) })
   })

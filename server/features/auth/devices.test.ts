@@ -121,6 +121,18 @@ describe('known devices (control A12)', () => {
     expect((await devicesOf(owner.userId)).every(({ removed_at: removed }) => removed !== null)).toBe(true)
   })
 
+  test('after a change of the password only the device it was changed on is known', async () => {
+    const { email } = await app.as.user()
+    const newPassword = 'eleven quiet harbours at dusk'
+    const [own, other] = [await signIn(email), await signIn(email)]
+    const answer = await app.call('POST', '/auth/change-password', { token: own.body.tokens.accessToken, body: { currentPassword: testPassword, newPassword } })
+    expect(answer.status).toBe(204)
+    const back = (token: string) => app.call('POST', '/auth/sign-in', { body: { email, password: newPassword, device: { name: 'Pixel 9', platform: 'android', token } } })
+    // null: it is known, and keeps the token that it has
+    expect((await back(own.body.deviceToken as string)).body).toMatchObject({ deviceToken: null })
+    expect((await back(other.body.deviceToken as string)).body.deviceToken).toMatch(/^tsd_/)
+  })
+
   test('a refresh names no device, and the database keeps no secret of one', async () => {
     const { email } = await newcomer()
     const { body } = await signIn(email, {})

@@ -1,4 +1,4 @@
-import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, isNull, notInArray, or, sql, type SQL } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
 import { knownDevices, sessions, users } from '../../../db/schema/index.ts'
 import type { Ctx, Deps } from '../../kit/context.ts'
@@ -87,6 +87,12 @@ const forget = (deps: Pick<Deps, 'now'>, tx: Tx, which: SQL | undefined) =>
 /** The device is a stranger from now on: its next sign-in is announced. Its sessions are for the caller to end. @returns whether it was theirs and known. */
 export async function forgetDevice(deps: Pick<Deps, 'now'>, tx: Tx, { userId, deviceId }: { userId: string; deviceId: string }): Promise<boolean> {
   return (await forget(deps, tx, and(eq(knownDevices.userId, userId), eq(knownDevices.id, deviceId)))).length > 0
+}
+
+/** All of a person's but the one that the session is on: after a change of the password. */
+export async function forgetOtherDevices(deps: Pick<Deps, 'now'>, tx: Tx, { userId, sessionId }: { userId: string; sessionId: string }): Promise<void> {
+  const own = tx.select({ id: sessions.deviceId }).from(sessions).where(and(eq(sessions.publicId, sessionId), isNotNull(sessions.deviceId)))
+  await forget(deps, tx, and(eq(knownDevices.userId, userId), notInArray(knownDevices.id, own)))
 }
 
 /** All of a person's: after a reset of the password, or when they leave. */

@@ -1,10 +1,11 @@
 import * as argon2 from '@node-rs/argon2'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createPasswords } from '../../kit/passwords.ts'
+import { guessPaces } from '../../kit/guesses.ts'
 import { limitClasses } from '../../kit/limits.ts'
 import { testPassword, type Person } from '../../test/actors.ts'
 import { startTestApp, type Answer, type TestApp } from '../../test/app.ts'
-import { openOutbox } from '../../test/mails.ts'
+import { codeOf, openOutbox } from '../../test/mails.ts'
 
 let app: TestApp
 let person: Person
@@ -140,6 +141,16 @@ describe('nobody is flooded through us', () => {
     expect(await outbox.left(other.email)).toBe(1)
   })
 
+  test('an IPv6 /48 cannot use up what a person elsewhere needs', async () => {
+    await using node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' } })
+    const outbox = openOutbox(node)
+    const victim = await node.as.user()
+    for (let n = 0; n < codesMailed.points + 4; n += 1) expect((await ask(node, victim.email, `2001:db8:1:${n.toString(16)}::1`)).status).toBe(202)
+    expect(await outbox.left(victim.email)).toBe(2 * codesAsked.points)
+    await ask(node, victim.email, '2001:db8:2::1')
+    expect(await outbox.left(victim.email)).toBe(2 * codesAsked.points + 1)
+  })
+
   test('nor do many clients together, by whatever kind of mail', async () => {
     await using node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' } })
     const outbox = openOutbox(node)
@@ -149,5 +160,74 @@ describe('nobody is flooded through us', () => {
       expect((await node.call('POST', '/auth/sign-up', { body: { email, password: testPassword }, headers })).status).toBe(202)
     }
     expect(await outbox.left(email)).toBe(codesMailed.points)
+  })
+})
+
+describe('a mailed code is not found by trying (control A8)', () => {
+  const newPassword = 'eleven quiet harbours at dusk'
+  let node: TestApp
+  let outbox: ReturnType<typeof openOutbox>
+  let now = new Date()
+  beforeAll(async () => {
+    node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' }, overrides: { now: () => now } })
+    outbox = openOutbox(node)
+  })
+  afterAll(() => node[Symbol.asyncDispose]())
+
+  let hosts = 0
+  const from = () => `203.0.113.${(hosts += 1)}`
+  const send = (path: string, body: object, ip = from()) => node.call('POST', `/auth/${path}`, { body, headers: { 'x-forwarded-for': ip } })
+  const forgot = async (email: string, ip?: string) => (await send('forgot-password', { email }, ip)).body.flowId as string
+  const reset = (flowId: string, code: string, ip?: string) => send('reset-password', { flowId, code, newPassword }, ip)
+  const flow = async (flowId: string) => (await node.deps.sql`select code_hash is not null as opens, tries_left, resends_left, expires_at from email_flows where id = ${flowId}`)[0]
+
+  test('one that was never mailed opens nothing, and leaves the one before it as it was', async () => {
+    const { email } = await node.as.user()
+    const ip = from()
+    const flowId = await forgot(email, ip)
+    const code = codeOf(await outbox.next(email))
+    for (let i = 1; i < limitClasses.codesAsked.points; i += 1) await forgot(email, ip)
+    const before = await flow(flowId)
+    expect((await flow(await forgot(email, ip)))?.['opens']).toBe(false)
+    expect((await send('resend-code', { flowId }, ip)).status).toBe(202)
+    expect(await flow(flowId)).toEqual(before)
+    expect((await reset(flowId, code)).status).toBe(204)
+  })
+
+  test('wrong ones are counted together in all flows of an address, known or not, and the right one waits as well', async () => {
+    const person = await node.as.user()
+    const { free, firstSeconds } = guessPaces.mailedCode
+    const answers: unknown[] = []
+    for (const email of [person.email, 'nobody.of.ours@example.org']) {
+      const told = []
+      let flowId = ''
+      for (let i = 0; i <= free; i += 1) {
+        if (i % 5 === 0) flowId = await forgot(email)
+        const { status, body, headers } = await reset(flowId, '00000000')
+        told.push([status, body.code, headers.get('retry-after')])
+      }
+      answers.push(told)
+      expect((await flow(flowId))?.['tries_left']).toBe(5)
+    }
+    expect(answers[0]).toEqual([...Array<unknown>(free).fill([401, 'code_invalid', null]), [429, 'rate_limited', String(firstSeconds)]])
+    expect(answers[1]).toEqual(answers[0])
+
+    while ((await outbox.left(person.email)) > 0) await outbox.next(person.email)
+    const own = await forgot(person.email)
+    const code = codeOf(await outbox.next(person.email))
+    expect((await reset(own, code)).status).toBe(429)
+    now = new Date(now.getTime() + firstSeconds * 1000)
+    expect((await reset(own, code)).status).toBe(204)
+  })
+
+  test('the network of who tries is charged, and what was right charges nobody', async () => {
+    const { email } = await node.as.user()
+    const ip = from()
+    const charged = async () => (await node.deps.sql`select failures from guess_throttles where key = ${Buffer.from(node.deps.sealer.lookup('guesses/address', ip))}`)[0]?.['failures'] as number | undefined
+    const flowId = await forgot(email)
+    expect((await reset(flowId, '00000000', ip)).status).toBe(401)
+    expect(await charged()).toBe(1)
+    expect((await reset(flowId, codeOf(await outbox.next(email)), ip)).status).toBe(204)
+    expect(await charged()).toBe(1)
   })
 })

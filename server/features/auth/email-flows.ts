@@ -3,7 +3,8 @@ import type { Tx } from '../../../db/client.ts'
 import { emailFlows } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { AppError, RateLimited } from '../../kit/errors.ts'
-import { addressKey } from '../../kit/limits.ts'
+import { mailedCodesTo, takeGuess, type Guess } from '../../kit/guesses.ts'
+import { codeClients } from '../../kit/limits.ts'
 import { sameBytes } from '../../kit/secret-tokens.ts'
 import { lockAddress, lockPerson, lookupOf } from '../users/users.ts'
 import type { Letter, Locale } from './mails.ts'
@@ -18,6 +19,7 @@ const resends = 3
 
 export type FlowKind = (typeof emailFlows.$inferSelect)['kind']
 
+type Opening = { kind: FlowKind; flowId: string; code: string; userId?: string; guess: Guess }
 type Beginning = {
   kind: FlowKind
   /** In its one spelling. */
@@ -34,7 +36,7 @@ type Beginning = {
   passwordHash?: string | null
 }
 
-/** Begins a flow and mails its code. `mailable` is what mayMail said. @returns its id */
+/** Begins a flow and mails its code. `mailable` is what mayMail said: a code that nobody gets opens nothing. @returns its id */
 export async function beginFlow(ctx: Ctx, tx: Tx, mailable: boolean, { email, opens, letter, dropped = false, ...flow }: Beginning): Promise<{ flowId: string }> {
   const flowId = ctx.newId()
   const code = makeCode(ctx)
@@ -45,7 +47,7 @@ export async function beginFlow(ctx: Ctx, tx: Tx, mailable: boolean, { email, op
     id: flowId,
     emailLookup: lookupOf(ctx, email),
     emailSealed: ctx.sealer.seal('column', `email_flows/${flowId}`, email),
-    codeHash: opens ? codeHash : null,
+    codeHash: opens && mailable ? codeHash : null,
     triesLeft: tries,
     resendsLeft: resends,
     createdAt,
@@ -55,17 +57,20 @@ export async function beginFlow(ctx: Ctx, tx: Tx, mailable: boolean, { email, op
   return { flowId }
 }
 
-/** Puts another code in the place of the flow's; tries are not given back. @returns null where the flow has ended, or was sent too often */
-export async function renewCode(ctx: Ctx, tx: Tx, flowId: string) {
+/**
+ * Puts another code in the place of the flow's; tries are not given back. Where it is not to be mailed (`mailable` is what mayMail
+ * said) the one before stays. @returns null where the flow has ended, or was sent too often
+ */
+export async function renewCode(ctx: Ctx, tx: Tx, flowId: string, mailable: boolean) {
   const now = ctx.now()
   const code = makeCode(ctx)
   const [flow] = await tx
     .update(emailFlows)
     .set({
       // what nothing opens stays so
-      codeHash: sql`case when ${emailFlows.codeHash} is null then null else ${hashOf(ctx, flowId, code)}::bytea end`,
-      resendsLeft: sql`${emailFlows.resendsLeft} - 1`,
-      expiresAt: codeEnd(now),
+      codeHash: sql`case when ${emailFlows.codeHash} is null or not ${mailable} then ${emailFlows.codeHash} else ${hashOf(ctx, flowId, code)}::bytea end`,
+      resendsLeft: sql`${emailFlows.resendsLeft} - ${mailable ? 1 : 0}::int`,
+      expiresAt: sql`case when ${mailable} then ${codeEnd(now).toISOString()}::timestamptz else ${emailFlows.expiresAt} end`,
     })
     .where(and(live(flowId, now), gt(emailFlows.resendsLeft, 0)))
     .returning()
@@ -73,12 +78,20 @@ export async function renewCode(ctx: Ctx, tx: Tx, flowId: string) {
 }
 
 /**
+ * Takes a guess at the codes mailed to the address of the flow, in all its flows together: an account is not guessed at by
+ * beginning ever more of them (control A6). Before the transaction of openFlow, which says how it went.
+ * @throws RateLimited, also where there is no such flow or account, as often as for any other
+ */
+export const takeCodeGuess = async (ctx: Ctx, flowId: string): Promise<Guess> => takeGuess(ctx, mailedCodesTo(await lookupOfFlow(ctx, flowId)))
+
+/**
  * Takes one of the flow's tries; the right code ends the flow, and with it every other of the same address or person.
  * @param userId of an e-mail change: whose it must be
+ * @param guess what takeCodeGuess gave
  * @returns null for a wrong, used or expired code and an unknown flow. The caller answers codeInvalid() once the transaction has
  * ended: thrown within, it would give the try back.
  */
-export async function openFlow(ctx: Ctx, tx: Tx, { kind, flowId, code, userId }: { kind: FlowKind; flowId: string; code: string; userId?: string }) {
+export async function openFlow(ctx: Ctx, tx: Tx, { kind, flowId, code, userId, guess }: Opening) {
   const now = ctx.now()
   const asked = and(eq(emailFlows.kind, kind), userId === undefined ? undefined : eq(emailFlows.userId, userId))
   const [at] = await tx.select({ emailLookup: emailFlows.emailLookup, userId: emailFlows.userId }).from(emailFlows).where(and(eq(emailFlows.id, flowId), asked))
@@ -93,9 +106,11 @@ export async function openFlow(ctx: Ctx, tx: Tx, { kind, flowId, code, userId }:
     .returning()
   const given = hashOf(ctx, flowId, code)
   if (!flow || !sameBytes(flow.codeHash ?? new Uint8Array(given.length), given)) {
+    await guess.wrong(tx)
     await ctx.audit(tx, { action: 'code.refuse', ...(flow?.userId ? { target: { kind: 'user', id: flow.userId } } : {}), details: { kind } })
     return null
   }
+  await guess.forgive(tx)
   await endFlows(ctx, tx, flow)
   return { ...flow, email: emailOf(ctx, flow) }
 }
@@ -108,13 +123,24 @@ export async function endFlows(ctx: Pick<Ctx, 'now'>, tx: Tx, { userId, emailLoo
   await tx.update(emailFlows).set({ usedAt: ctx.now() }).where(and(isNull(emailFlows.usedAt), or(ofPerson, ofAddress)))
 }
 
+/** Says whose the flow was that made an account; what only the account needs from now on goes from it. */
+export async function settleSignUp(tx: Tx, flowId: string, userId: string): Promise<void> {
+  await tx.update(emailFlows).set({ userId, name: null, passwordHash: null }).where(eq(emailFlows.id, flowId))
+}
+
+/** Gives what strangers began with an address to the person who leaves it, ended: when they are erased it is found (control C7). */
+export async function leaveFlows(ctx: Pick<Ctx, 'now'>, tx: Tx, userId: string, emailLookup: Uint8Array): Promise<void> {
+  const begun = and(eq(emailFlows.emailLookup, emailLookup), isNull(emailFlows.userId))
+  await tx.update(emailFlows).set({ userId, name: null, passwordHash: null, usedAt: sql`coalesce(${emailFlows.usedAt}, ${ctx.now().toISOString()}::timestamptz)` }).where(begun)
+}
+
 /** May another code be mailed to the address? Counted alike for every address, and never told (controls A7, B8). */
 export async function mayMail(ctx: Ctx, emailLookup: Uint8Array): Promise<boolean> {
-  const address = Buffer.from(emailLookup).toString('base64url')
+  const { all, caller, wide } = codeClients(ctx, emailLookup)
   try {
     // in this order: one client cannot use up what all together have
-    await ctx.limits.charge('codesAsked', `${address}:${addressKey(ctx.request.ip)}`)
-    await ctx.limits.charge('codesMailed', address)
+    await ctx.limits.charge('codesAsked', caller, wide)
+    await ctx.limits.charge('codesMailed', all)
     return true
   } catch (error) {
     if (error instanceof RateLimited) return false

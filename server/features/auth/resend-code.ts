@@ -13,7 +13,7 @@ const letters = { sign_up: signUpCode, password_reset: passwordResetCode, email_
 export async function resendCode(ctx: Ctx, { flowId }: z.infer<typeof ResendCode>): Promise<z.infer<typeof ResendCode>> {
   const mailable = await mayMail(ctx, await lookupOfFlow(ctx, flowId))
   await ctx.db.transaction(async (tx) => {
-    const flow = await renewCode(ctx, tx, flowId)
+    const flow = await renewCode(ctx, tx, flowId, mailable)
     const { kind, locale, email, code } = flow ?? nobody
     const letter = letters[kind](localeOf(locale), { code, minutes: codeMinutes })
     await ctx.mailer.queue(tx, { to: email, ...letter, dropped: !mailable || !flow?.opens })

@@ -6,7 +6,7 @@ import { forgetGuesses } from '../../kit/guesses.ts'
 import { lookupOf, normaliseEmail, ownerOf } from '../users/users.ts'
 import type { Flow, ForgotPassword, ResetPassword } from './contract.ts'
 import { forgetDevices } from './devices.ts'
-import { addressOfFlow, beginFlow, codeInvalid, codeMinutes, mayMail, openFlow } from './email-flows.ts'
+import { addressOfFlow, beginFlow, codeInvalid, codeMinutes, mayMail, openFlow, takeCodeGuess } from './email-flows.ts'
 import { localeOf, passwordChanged, passwordResetCode } from './mails.ts'
 import { demandStrongPassword } from './password-rules.ts'
 import { endSessionsOfUser } from './sessions.ts'
@@ -33,8 +33,9 @@ export async function resetPassword(ctx: Ctx, { flowId, code, newPassword }: z.i
   const email = await addressOfFlow(ctx, 'password_reset', flowId)
   await demandStrongPassword(ctx, newPassword, { email: email ?? '', field: 'newPassword' })
   const passwordHash = await ctx.passwords.hash(newPassword)
+  const guess = await takeCodeGuess(ctx, flowId)
   const done = await ctx.db.transaction(async (tx) => {
-    const flow = await openFlow(ctx, tx, { kind: 'password_reset', flowId, code })
+    const flow = await openFlow(ctx, tx, { kind: 'password_reset', flowId, code, guess })
     if (!flow?.userId) return false
     const { userId, emailLookup } = flow
     const [user] = await tx

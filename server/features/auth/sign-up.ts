@@ -4,7 +4,7 @@ import { PermissionDenied } from '../../kit/errors.ts'
 import { openInvite, takeInvite } from '../invites/invites.ts'
 import { insertUser, lookupOf, normaliseEmail, ownerOf, userById } from '../users/users.ts'
 import type { Flow, Session, SignUp, VerifyEmail } from './contract.ts'
-import { beginFlow, codeInvalid, codeMinutes, mayMail, openFlow } from './email-flows.ts'
+import { beginFlow, codeInvalid, codeMinutes, mayMail, openFlow, settleSignUp, takeCodeGuess } from './email-flows.ts'
 import { alreadyRegistered, localeOf, signUpCode } from './mails.ts'
 import { demandStrongPassword } from './password-rules.ts'
 import { openSession } from './sessions.ts'
@@ -49,13 +49,15 @@ async function admit(ctx: Ctx, inviteCode: string | undefined): Promise<string |
  * @throws AppError 401 code_invalid; PermissionDenied invite_invalid when somebody else used the invite meanwhile
  */
 export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<typeof VerifyEmail>): Promise<z.infer<typeof Session>> {
+  const guess = await takeCodeGuess(ctx, flowId)
   const session = await ctx.db.transaction(async (tx) => {
-    const flow = await openFlow(ctx, tx, { kind: 'sign_up', flowId, code })
+    const flow = await openFlow(ctx, tx, { kind: 'sign_up', flowId, code, guess })
     if (!flow?.passwordHash) return null
     const { email, name, locale, passwordHash, inviteId } = flow
     const userId = await insertUser(ctx, tx, { email, name, locale, role: 'user', passwordHash })
     // an account of this address was made in another way
     if (!userId) return null
+    await settleSignUp(tx, flowId, userId)
     if (inviteId) await takeInvite(ctx, tx, inviteId, userId)
     await ctx.audit(tx, { action: 'user.sign_up', target: { kind: 'user', id: userId } })
     const opened = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'], device })

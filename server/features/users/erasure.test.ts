@@ -4,7 +4,7 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { testPassword, type Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { mailTo } from '../../test/mails.ts'
+import { codeOf, mailTo, openOutbox } from '../../test/mails.ts'
 import { lookupOf } from './users.ts'
 import { tendAccounts } from './erasure.ts'
 
@@ -41,6 +41,10 @@ async function dump(): Promise<{ table: string; row: string }[]> {
   return rows.flat()
 }
 
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
+/** Columns hold bytes, keys of counters text. */
+const spellings = (bytes: Uint8Array) => [hex(bytes), Buffer.from(bytes).toString('base64url')]
+
 const device = { name: 'Ann’s very own phone', platform: 'android' }
 /** Someone with a row in every table that can hold one of them. */
 async function someoneWithEverything() {
@@ -67,8 +71,7 @@ async function someoneWithEverything() {
   // the people of tests share one hash
   const passwordHash = await app.deps.passwords.hash(testPassword)
   await sql`update users set password_hash = ${passwordHash} where id = ${userId}`
-  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
-  const identifying = [email, 'Ann Autumn', 'Ann Stranger', 'own phone', 'Ann’s passkey', '203.0.113', passwordHash, hex(lookupOf(app.deps, email)), hex(credential), hex(hash), hex(sealer.lookup('guesses/account', email))]
+  const identifying = [email, 'Ann Autumn', 'Ann Stranger', 'own phone', 'Ann’s passkey', '203.0.113', passwordHash, ...spellings(lookupOf(app.deps, email)), hex(credential), hex(hash), hex(sealer.lookup('guesses/account', email))]
   return { ...person, token, sessions, identifying, pseudonym: await pseudonymOf(person) }
 }
 type Everything = Awaited<ReturnType<typeof someoneWithEverything>>
@@ -154,6 +157,55 @@ describe('erasure (control C7)', () => {
     await tend()
     await expectForgotten(person)
     expect((await signIn(person)).body.code).toBe('invalid_credentials')
+  })
+
+  test('leaves nothing of an earlier address, of the sign-up, nor of the mails that were asked for', async () => {
+    const { database, dataDir } = app
+    const from = { 'x-forwarded-for': '198.51.100.9' }
+    const [old, next] = ['old.name@example.org', 'next.name@example.org']
+    let passwordHash: string
+    let userId: string
+    {
+      await using working = await startTestApp({ jobs: true, settings: { ...settings, TRUSTED_PROXIES: '127.0.0.1' }, database, dataDir, overrides: { now: () => now } })
+      const outbox = openOutbox(working)
+      const { body: begun } = await working.call('POST', '/auth/sign-up', { body: { email: old, password: testPassword, name: 'Ann Winter' }, headers: from })
+      ;[{ hash: passwordHash = '' } = {}] = await app.deps.sql<{ hash: string }[]>`select password_hash as hash from email_flows where id = ${begun.flowId as string}`
+      const { body } = await working.call('POST', '/auth/verify-email', { body: { flowId: begun.flowId as string, code: codeOf(await outbox.next(old)) } })
+      userId = body.user.id
+      const [used] = await app.deps.sql`select user_id, name, password_hash from email_flows where id = ${begun.flowId as string}`
+      expect(used).toEqual({ user_id: userId, name: null, password_hash: null })
+      const { body: moving } = await working.call('POST', '/auth/change-email', { token: body.tokens.accessToken, body: { newEmail: next }, headers: from })
+      const code = codeOf(await outbox.next(next))
+      expect((await working.call('POST', '/auth/change-email/confirm', { token: body.tokens.accessToken, body: { flowId: moving.flowId as string, code } })).status).toBe(204)
+      // strangers go on with the address
+      await working.call('POST', '/auth/forgot-password', { body: { email: old }, headers: from })
+      const counters = (await app.deps.sql<{ key: string }[]>`select key from rate_limits where key like 'codes%'`).map(({ key }) => key)
+      expect(counters.length).toBeGreaterThanOrEqual(4)
+      for (const key of counters) expect(key).not.toContain('198.51.100')
+      expect((await working.call('DELETE', '/users/me', { token: body.tokens.accessToken })).status).toBe(202)
+    }
+    const identifying = ['Ann Winter', passwordHash, ...[old, next].flatMap((email) => spellings(lookupOf(app.deps, email)))]
+    const sealedRows = async () => (await app.deps.sql`select count(*)::int as n from email_flows where user_id = ${userId} or email_lookup in (${Buffer.from(lookupOf(app.deps, old))}, ${Buffer.from(lookupOf(app.deps, next))})`)[0]?.['n'] as number
+    expect(await sealedRows()).toBe(3)
+    laterDays(15)
+    await tend()
+    const rows = await dump()
+    expect(rows.flatMap(({ table, row }) => identifying.filter((one) => row.includes(one)).map((one) => ({ table, one })))).toEqual([])
+    expect(await sealedRows()).toBe(0)
+  })
+
+  test('an erasure leaves alone what others began with an address that is theirs', async () => {
+    const [leaving, other] = [await app.as.user(), await app.as.user()]
+    await app.call('POST', '/auth/change-email', { token: leaving.token, body: { newEmail: other.email } })
+    await remove(leaving)
+    laterDays(15)
+    await app.call('POST', '/auth/forgot-password', { body: { email: other.email } })
+    const theirs = () => app.deps.sql`select * from email_flows where user_id = ${other.userId}`
+    const before = await theirs()
+    expect(before).toHaveLength(1)
+    await tend()
+    expect(await isErased(leaving)).toBe(true)
+    expect(await theirs()).toEqual(before)
   })
 
   test('the address may become another person', async () => {

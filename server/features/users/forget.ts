@@ -1,12 +1,14 @@
-import { eq, or } from 'drizzle-orm'
+import { and, eq, inArray, isNull, or, sql } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
 import { authChallenges, dataExports, emailFlows, invites, knownDevices, passkeys, playbackLinks, recoveryCodes, sessions, totpFactors, users } from '../../../db/schema/index.ts'
 import type { Deps } from '../../kit/context.ts'
-import { forgetGuesses } from '../../kit/guesses.ts'
+import { forgetGuesses, mailedCodesTo } from '../../kit/guesses.ts'
+import { forgetCodesTo } from '../../kit/limits.ts'
 import { dropMailsTo } from '../../kit/waiting-mails.ts'
 
 type ForgetDeps = Pick<Deps, 'now' | 'newId' | 'randomBytes' | 'sealer'>
 type Person = { id: string; emailLookup: Uint8Array | null; emailSealed: Uint8Array | null }
+type Address = { email: string; lookup: Uint8Array }
 
 /** Whom the rows of erased people belong to: nobody. One row for all of them, so that none leads from an audit row to a person. */
 export const nobodyId = '00000000-0000-4000-8000-000000000000'
@@ -16,18 +18,21 @@ const nothing = new Uint8Array(0)
  * Empties every column that says who someone was, and gives their rows to nobody: after it no row leads from a pseudonym of the
  * audit log to a user id, nor from either to a person (control C7). The server may not delete, so rows stay as shells.
  */
-export async function forgetPerson(deps: ForgetDeps, tx: Tx, { id, emailLookup, emailSealed }: Person): Promise<void> {
+export async function forgetPerson(deps: ForgetDeps, tx: Tx, person: Person): Promise<void> {
+  const { id } = person
   await makeNobody(deps, tx)
-  const email = emailSealed ? deps.sealer.openText('column', `users/${id}`, emailSealed) : null
+  const addresses = await addressesOf(deps, tx, person)
   await forgetSignIns(tx, id)
   await forgetFactors(deps, tx, id)
-  await forgetFlows(deps, tx, { id, emailLookup })
+  await forgetFlows(deps, tx, id, addresses)
   await tx.update(dataExports).set({ userId: nobodyId, sealed: null, tokenHash: null }).where(eq(dataExports.userId, id))
   await tx.update(invites).set({ createdBy: nobodyId }).where(eq(invites.createdBy, id))
   await tx.update(invites).set({ usedBy: nobodyId }).where(eq(invites.usedBy, id))
-  if (email !== null) {
+  for (const { email, lookup } of addresses) {
     await dropMailsTo(deps, tx, email)
     await forgetGuesses(deps, tx, { pace: 'account', of: email })
+    await forgetGuesses(deps, tx, mailedCodesTo(lookup))
+    await forgetCodesTo(tx, lookup)
   }
   await tx
     .update(users)
@@ -59,7 +64,19 @@ async function forgetFactors(deps: ForgetDeps, tx: Tx, id: string): Promise<void
   }
 }
 
-async function forgetFlows({ now }: ForgetDeps, tx: Tx, { id, emailLookup }: Pick<Person, 'id' | 'emailLookup'>): Promise<void> {
+/** The person's address, and those of their flows: earlier ones, and where they meant to go. Not one that is somebody else's now. */
+async function addressesOf({ sealer }: ForgetDeps, tx: Tx, { id, emailLookup, emailSealed }: Person): Promise<Address[]> {
+  const othersNow = sql`exists(select 1 from ${users} u where u.email_lookup = ${emailFlows.emailLookup} and u.id <> ${id})`
+  const flows = await tx
+    .selectDistinctOn([emailFlows.emailLookup], { id: emailFlows.id, lookup: emailFlows.emailLookup, sealed: emailFlows.emailSealed })
+    .from(emailFlows)
+    .where(and(eq(emailFlows.userId, id), sql`length(${emailFlows.emailSealed}) > 0`, sql`not ${othersNow}`))
+  const addresses = flows.map((flow) => ({ email: sealer.openText('column', `email_flows/${flow.id}`, flow.sealed), lookup: flow.lookup }))
+  if (emailLookup && emailSealed) addresses.push({ email: sealer.openText('column', `users/${id}`, emailSealed), lookup: emailLookup })
+  return addresses
+}
+
+async function forgetFlows({ now }: ForgetDeps, tx: Tx, id: string, addresses: Address[]): Promise<void> {
   const usedAt = now()
   await tx
     .update(authChallenges)
@@ -68,5 +85,5 @@ async function forgetFlows({ now }: ForgetDeps, tx: Tx, { id, emailLookup }: Pic
   await tx
     .update(emailFlows)
     .set({ userId: null, inviteId: null, emailLookup: nothing, emailSealed: nothing, name: null, passwordHash: null, codeHash: null, usedAt })
-    .where(or(eq(emailFlows.userId, id), emailLookup ? eq(emailFlows.emailLookup, emailLookup) : undefined))
+    .where(or(eq(emailFlows.userId, id), and(isNull(emailFlows.userId), inArray(emailFlows.emailLookup, addresses.map(({ lookup }) => lookup)))))
 }
