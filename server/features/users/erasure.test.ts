@@ -58,7 +58,7 @@ async function someoneWithEverything() {
   await app.call('POST', '/auth/sign-up', { body: { email, password: 'a strangers passphrase 71', name: 'Ann Stranger' } })
   const [hash, credential] = [Buffer.from(sealer.lookup('test', userId)), Buffer.from(sealer.lookup('credential', userId))]
   await sql`insert into known_devices (id, user_id, token_hash, name, platform, created_at, last_seen_at) values (gen_random_uuid(), ${userId}, ${hash}, ${device.name}, 'android', now(), now())`
-  await sql`update sessions set device_id = (select id from known_devices where user_id = ${userId} limit 1), network = '203.0.113.0/24' where user_id = ${userId}`
+  await sql`update sessions set device_id = (select id from known_devices where user_id = ${userId} limit 1), network = '203.0.113.0/24', methods = '{password,totp}' where user_id = ${userId}`
   await sql`insert into totp_factors (id, user_id, secret_sealed, created_at, confirmed_at) values (gen_random_uuid(), ${userId}, ${hash}, now(), now())`
   await sql`insert into recovery_codes (id, user_id, code_hash, created_at) values (gen_random_uuid(), ${userId}, ${hash}, now())`
   await sql`insert into passkeys (id, user_id, credential_id, public_key, counter, transports, backed_up, name, created_at) values (gen_random_uuid(), ${userId}, ${credential}, ${hash}, 7, '{usb}', false, 'Ann’s passkey', now())`
