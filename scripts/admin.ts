@@ -2,7 +2,7 @@
 import { enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { readCommandLine, usage } from './admin/command-line.ts'
-import { CommandFault, UsageError } from './admin/faults.ts'
+import { tellFault } from './admin/faults.ts'
 import { readPassword } from './admin/password-stdin.ts'
 
 const args = process.argv.slice(2)
@@ -23,12 +23,6 @@ async function run(): Promise<number> {
     console.log(json ? JSON.stringify(answer.json) : answer.text)
     return 0
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(json ? JSON.stringify({ error: { code: 'usage', message: error.message } }) : `${error.message}\n\n${usage()}`)
-      return 2
-    }
-    if (!(error instanceof CommandFault)) throw error
-    console.error(json ? JSON.stringify({ error: { code: error.code, message: error.message } }) : error.message)
-    return 1
+    return tellFault(error, { json, usage })
   }
 }

@@ -1,6 +1,6 @@
 /** `npm run --silent keys -- <verb>`: the keys of this deployment, listed, replaced and destroyed by an operator at a terminal. */
 import { parseArgs } from 'node:util'
-import { CommandFault, UsageError } from './admin/faults.ts'
+import { tellFault, UsageError } from './admin/faults.ts'
 import { usage, verbs } from './keys/verbs.ts'
 
 const args = process.argv.slice(2)
@@ -20,13 +20,7 @@ async function run(): Promise<number> {
     for (const warning of (json ? [] : answer.warnings) ?? []) console.error(warning)
     return 0
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(json ? JSON.stringify({ error: { code: 'usage', message: error.message } }) : `${error.message}\n\n${usage()}`)
-      return 2
-    }
-    if (!(error instanceof CommandFault)) throw error
-    console.error(json ? JSON.stringify({ error: { code: error.code, message: error.message } }) : error.message)
-    return 1
+    return tellFault(error, { json, usage })
   }
 }
 
