@@ -28,7 +28,7 @@ describe('tracker URLs', () => {
   const refusal = (url: string) => checkTrackerUrl(url, { allowPrivate: false })
 
   test.each([
-    'http://tracker.opentrackr.org/announce', 'https://8.8.8.8:8443/announce?passkey=1', 'udp://tracker.opentrackr.org:1337/announce', 'udp://tracker.opentrackr.org:1337', 'UDP://8.8.8.8:1',
+    'http://tracker.opentrackr.org/announce', 'https://8.8.8.8:8443/announce?passkey=1', 'udp://tracker.opentrackr.org:1337/announce', 'udp://tracker.opentrackr.org:1337', 'UDP://8.8.8.8:1337', 'http://tracker.opentrackr.org:8080/announce',
   ])('%s is used', (url) => expect(refusal(url)).toBeNull())
 
   test.each([
@@ -42,6 +42,10 @@ describe('tracker URLs', () => {
     ['ftp://tracker.opentrackr.org/', 'tracker_scheme'],
     ['http://user:secret@tracker.opentrackr.org/', 'tracker_credentials'],
     ['udp://tracker.opentrackr.org/announce', 'tracker_port'],
+    ['udp://tracker.opentrackr.org:0/announce', 'tracker_port'],
+    ['udp://8.8.8.8:53', 'tracker_port'],
+    ['http://8.8.8.8:25/announce', 'tracker_port'],
+    ['http://db.example.com:5432/', 'tracker_port'],
     ['http://127.0.0.1/', 'tracker_private_address'],
     ['http://2130706433/', 'tracker_private_address'],
     ['http://[::ffff:127.0.0.1]/', 'tracker_private_address'],
@@ -50,13 +54,15 @@ describe('tracker URLs', () => {
     ['udp://[::1]:80', 'tracker_private_address'],
     ['udp://LOCALHOST:80', 'tracker_private_address'],
     ['udp://%6c%6fcalhost:80', 'tracker_private_address'],
-    ['http://localhost:6379/', 'tracker_private_address'],
+    ['http://localhost:8080/', 'tracker_private_address'],
     ['https://intranet/', 'tracker_private_address'],
   ])('%s: %s', (url, code) => expect(refusal(url)).toBe(code))
 
   it('on loopback are used only where that is configured, and other faults stay faults', () => {
     expect(checkTrackerUrl('http://127.0.0.1:8000/announce', { allowPrivate: true })).toBeNull()
     expect(checkTrackerUrl('file:///x', { allowPrivate: true })).toBe('tracker_scheme')
+    expect(checkTrackerUrl('http://127.0.0.1:6379/', { allowPrivate: true })).toBe('tracker_port')
+    expect(checkTrackerUrl('http://127.0.0.1:6379/', { allowPrivate: true, allowServicePorts: true })).toBeNull()
   })
 
   it('are split into what is used, once each, and what is dropped', () => {

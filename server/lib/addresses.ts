@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { isTrackerPort } from './ports.ts'
 
 /**
  * Which addresses a stranger may make the server talk to (control D3): only those that are routed on the public
@@ -18,6 +19,9 @@ for (const [network, prefix] of [
 ] as const) special.addSubnet(network, prefix, 'ipv6')
 const globalUnicast = new BlockList()
 globalUnicast.addSubnet('2000::', 3, 'ipv6') // all else of IPv6: loopback, mapped, NAT64, unique local, link-local, multicast
+
+/** The IPv4 address in an IPv4-mapped IPv6 one, as a listener on `::` names who calls; any other as it is. */
+export const unmapped = (address: string): string => /^::ffff:(\d+(?:\.\d+){3})$/i.exec(address)?.[1] ?? address
 
 /** Names that never mean a public host (RFC 6761, RFC 8375, and what clouds and home routers use). */
 const localSuffixes = ['localhost', 'local', 'localdomain', 'internal', 'intranet', 'lan', 'home', 'corp', 'private', 'home.arpa', 'test', 'invalid', 'example', 'onion', 'arpa']
@@ -80,14 +84,22 @@ export function coarseNetworkOf(address: string): string {
 
 export type TrackerRefusal = 'tracker_malformed' | 'tracker_scheme' | 'tracker_credentials' | 'tracker_port' | 'tracker_private_address'
 
-/** Why a tracker URL is not used, or null when it may be. `allowPrivate` is for tests and closed networks. */
-export function checkTrackerUrl(url: string, { allowPrivate }: { readonly allowPrivate: boolean }): TrackerRefusal | null {
+export interface TrackerRules {
+  /** For tests and closed networks. */
+  readonly allowPrivate: boolean
+  /** Ports that known services have (see `isTrackerPort`). */
+  readonly allowServicePorts?: boolean
+}
+
+/** Why a tracker URL is not used, or null when it may be. */
+export function checkTrackerUrl(url: string, { allowPrivate, allowServicePorts = false }: TrackerRules): TrackerRefusal | null {
   const parsed = URL.canParse(url) && url.length <= 2048 ? new URL(url) : null
   if (!parsed) return 'tracker_malformed'
   if (!['http:', 'https:', 'udp:'].includes(parsed.protocol)) return 'tracker_scheme'
   if (parsed.hostname === '') return 'tracker_malformed'
   if (parsed.username !== '' || parsed.password !== '') return 'tracker_credentials'
-  if (parsed.protocol === 'udp:' && parsed.port === '') return 'tracker_port'
+  const port = parsed.port === '' ? { 'http:': 80, 'https:': 443 }[parsed.protocol] ?? 0 : Number(parsed.port)
+  if (port === 0 || (!allowServicePorts && !isTrackerPort(port))) return 'tracker_port'
   // Of a udp URL the parser leaves `0x7f.1` as written: isPublicAddress reads it once more as the resolver would.
   return allowPrivate || isPublicAddress(parsed.hostname) ? null : 'tracker_private_address'
 }
@@ -95,7 +107,7 @@ export function checkTrackerUrl(url: string, { allowPrivate }: { readonly allowP
 export interface TrackerWarning { readonly code: TrackerRefusal; readonly url: string }
 
 /** Splits trackers into those to use and those that are dropped, with the reason. */
-export function usableTrackers(urls: readonly string[], options: { readonly allowPrivate: boolean }): { trackers: string[]; dropped: TrackerWarning[] } {
+export function usableTrackers(urls: readonly string[], options: TrackerRules): { trackers: string[]; dropped: TrackerWarning[] } {
   const trackers: string[] = []
   const dropped: TrackerWarning[] = []
   for (const url of new Set(urls)) {

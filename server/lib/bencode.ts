@@ -10,7 +10,12 @@ export interface BencodedDict {
   readonly entries: ReadonlyMap<string, { readonly value: Bencoded; readonly start: number; readonly end: number }>
 }
 
-export interface BencodeLimits { readonly maxDepth: number; readonly maxValues: number }
+export interface BencodeLimits {
+  readonly maxDepth: number
+  readonly maxValues: number
+  /** Takes keys in any order, as trackers and peers write them; still once each. What is hashed must be in order. */
+  readonly anyOrder?: boolean
+}
 
 export class BencodeError extends Error {
   override readonly name = 'BencodeError'
@@ -22,6 +27,17 @@ export function decodeBencode(bytes: Uint8Array, limits: BencodeLimits): Bencode
   const value = readValue(cursor, 0)
   if (cursor.at !== bytes.length) throw new BencodeError('data after the end')
   return value
+}
+
+/** Reads one value with something after it (BEP 9); `end` is where that begins. Throws BencodeError. */
+export function decodeBencodePrefix(bytes: Uint8Array, limits: BencodeLimits): { value: Bencoded; end: number } {
+  const cursor = { bytes, at: 0, values: 0, limits }
+  return { value: readValue(cursor, 0), end: cursor.at }
+}
+
+/** A value of a dictionary; undefined when it is absent, or `value` is none. */
+export function entryOf(value: Bencoded, key: string): Bencoded | undefined {
+  return typeof value === 'object' && 'kind' in value && value.kind === 'dict' ? value.entries.get(key)?.value : undefined
 }
 
 interface Cursor { readonly bytes: Uint8Array; readonly limits: BencodeLimits; at: number; values: number }
@@ -55,11 +71,13 @@ function readDict(cursor: Cursor, depth: number): BencodedDict {
   cursor.at += 1
   while (!atEnd(cursor)) {
     const key = readString(cursor)
-    if (previous && Buffer.compare(previous, key) >= 0) throw new BencodeError('keys out of order')
+    if (previous && Buffer.compare(previous, key) >= 0 && !cursor.limits.anyOrder) throw new BencodeError('keys out of order')
     previous = key
     const start = cursor.at
     const value = readValue(cursor, depth + 1)
-    entries.set(Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1'), { value, start, end: cursor.at })
+    const name = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+    if (entries.has(name)) throw new BencodeError('a key twice')
+    entries.set(name, { value, start, end: cursor.at })
   }
   return { kind: 'dict', entries }
 }
