@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError, type EngineInput, type EngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
+import { EngineError, type EngineInput, type GivenEngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
 import { EngineProcess } from './process.ts'
 import { Reader, type RangeReader, type ReaderLink, type TorrentSource, type WantedRange } from './reader.ts'
 
@@ -22,7 +22,7 @@ export interface EngineClient extends AsyncDisposable {
 }
 
 export interface EngineOptions {
-  readonly settings: EngineSettings
+  readonly settings: GivenEngineSettings
   /** Told what is worth a log line. */
   readonly onEvent?: (event: EngineEvent) => void
   /** Arguments for Node before the script, as in `execArgv`. */
@@ -57,7 +57,7 @@ const patienceMs = 10_000
 
 class SupervisedEngine implements EngineClient {
   readonly dataDir: string
-  #settings: EngineSettings
+  #settings: GivenEngineSettings
   #onEvent: (event: EngineEvent) => void
   #nodeArguments: readonly string[]
   #heartbeatMs: number

@@ -25,8 +25,28 @@ export const EngineSettings = z.strictObject({
   /** How long a torrent that nobody reads keeps its connections. */
   idleMs: z.int().min(0),
   connectionsPerTorrent: z.int().min(1),
+  /** Of all torrents, both ways. */
+  connections: z.int().min(1).default(200),
+  /** Incoming, of one IPv4 address or IPv6 /64. */
+  connectionsPerAddress: z.int().min(1).default(4),
+  /** Fruitless attempts to connect to one address within ten minutes; its network has four times as many (control D3). */
+  connectsPerAddress: z.int().min(1).default(16),
+  /** Peers and trackers at ports below 1024 and those of known services. */
+  allowServicePorts: z.boolean().default(false),
+  /** Null: as fast as it goes. */
+  uploadBytesPerSecond: z.int().min(1).nullable().default(1_048_576),
+  downloadBytesPerSecond: z.int().min(1).nullable().default(null),
+  /** What is sent of a torrent to others, in percent of what was fetched of it; 0: nothing. */
+  sharePercent: z.int().min(0).default(100),
+  /** How peers are found beside trackers, and whether the router is asked to open the port. */
+  discovery: z.strictObject({ dht: z.boolean(), pex: z.boolean(), lsd: z.boolean(), upnp: z.boolean() })
+    .default({ dht: false, pex: false, lsd: false, upnp: false }),
+  /** The engine ends when its memory passes this, and is started anew. */
+  memoryBytes: z.int().min(1).default(2 * 1024 ** 3),
 })
 export type EngineSettings = z.infer<typeof EngineSettings>
+/** With defaults left out. */
+export type GivenEngineSettings = z.input<typeof EngineSettings>
 
 /** `torrent` is a .torrent of the server's own making, around an info dictionary whose hash it has checked. */
 export const OpenTorrent = z.strictObject({ infoHash, torrent: bytes, trackers: z.array(z.string()), peers })

@@ -7,7 +7,9 @@ import { ActiveTorrent } from './active-torrent.ts'
 import { EngineError, type EngineReply, type EngineRequest, type EngineSettings, type FromEngine } from './contract.ts'
 import { searchMetadata, type MetadataSearch } from './metadata.ts'
 import { PieceStorage } from './storage.ts'
+import { createReach } from './reach.ts'
 import { joinSwarm } from './swarm-client.ts'
+import { raiseWall } from './wall.ts'
 
 type Input<Op extends EngineRequest['op']> = Extract<EngineRequest, { op: Op }>['input']
 type Emit = (event: Exclude<FromEngine, { kind: 'reply' }>) => void
@@ -37,7 +39,10 @@ export class Engine {
 
   static async start(settings: EngineSettings, emit: Emit): Promise<Engine> {
     await mkdir(settings.dataDir, { recursive: true, mode: 0o700 })
-    return new Engine(await joinSwarm(settings), settings, emit)
+    const reach = createReach(settings)
+    raiseWall(reach, localDiscovery(settings))
+    const onBan = (infoHash: string, detail: string) => emit({ kind: 'notice', event: 'peer_banned', infoHash, detail })
+    return new Engine(await joinSwarm(settings, reach, onBan), settings, emit)
   }
 
   private constructor(client: WebTorrent, settings: EngineSettings, emit: Emit) {
@@ -167,7 +172,7 @@ export class Engine {
   }
 
   #usable(infoHash: string, urls: readonly string[]): string[] {
-    const { trackers, dropped } = usableTrackers(urls, { allowPrivate: this.#settings.allowPrivateAddresses })
+    const { trackers, dropped } = usableTrackers(urls, { allowPrivate: this.#settings.allowPrivateAddresses, allowServicePorts: this.#settings.allowServicePorts })
     if (dropped.length > 0) this.#emit({ kind: 'notice', event: 'trackers_dropped', infoHash, detail: dropped.map(({ code }) => code).join() })
     return trackers
   }
@@ -179,4 +184,11 @@ function parse(torrent: Uint8Array): TorrentInfo {
   } catch (error) {
     throw error instanceof TorrentRefused ? new EngineError('refused', `The torrent ${error.message}.`) : error
   }
+}
+
+/** What discovery on the local network needs where it is switched on: its multicast groups, and for UPnP the router itself. */
+function localDiscovery({ discovery }: EngineSettings): (address: string) => boolean {
+  return (address) =>
+    (discovery.lsd && address === '239.192.152.143') // BEP 14
+    || (discovery.upnp && (address === '239.255.255.250' || /^(10|192\.168|172\.(1[6-9]|2\d|3[01]))\./.test(address)))
 }

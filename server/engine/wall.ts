@@ -6,12 +6,13 @@ import { refusal, type LookupDone, type Reach } from './reach.ts'
  * The narrow place: no socket of this process connects, and no datagram leaves, to where `reach` forbids, whatever library
  * asked and by whatever spelling, name or redirect (control D3). Names are looked up here, and the very addresses found
  * are judged and used: one that resolves elsewhere the next time (DNS rebinding) is judged the next time.
- * For the engine's process, which has no business anywhere else. `excepted` are multicast groups of switched-on discovery.
+ * For the engine's process, which has no business anywhere else. `excepted` is what
+ * switched-on discovery needs besides.
  */
-export function raiseWall(reach: Reach, excepted: ReadonlySet<string> = new Set()): Disposable {
+export function raiseWall(reach: Reach, excepted: (address: string) => boolean = () => false): Disposable {
   const { connect } = Socket.prototype
   const { send, connect: connectUdp } = UdpSocket.prototype
-  const isOpen = (address: string) => reach.mayReach(address) || excepted.has(address)
+  const isOpen = (address: string) => reach.mayReach(address) || excepted(address)
 
   /** net.connect, tls, http and fetch all end here, with `(options)`, `(port, host)` or `[options]` made of them. */
   Socket.prototype.connect = function guarded(this: Socket, ...args: unknown[]): Socket {

@@ -1,6 +1,7 @@
 /** As much of webtorrent 3.0 as the engine uses. Members with `_` are private there: pinned, and covered by the engine's tests. */
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
+  import type { Server, Socket } from 'node:net'
 
   export interface ClientOptions {
     dht: boolean
@@ -10,7 +11,8 @@ declare module 'webtorrent' {
     natPmp: boolean
     utp: boolean
     webSeeds: boolean
-    tracker: object
+    /** False: none. */
+    tracker: object | false
     /** 0: plain, 1: encrypted with plain as fallback. */
     secure: 0 | 1
     maxConns: number
@@ -18,6 +20,7 @@ declare module 'webtorrent' {
     torrentPort: number | { port: number; host: string }
     /** Bytes per second. */
     uploadLimit?: number
+    downloadLimit?: number
   }
 
   /** What parse-torrent would make of a .torrent. */
@@ -59,6 +62,19 @@ declare module 'webtorrent' {
   export interface Wire {
     requests: Request[]
     cancel(piece: number, offset: number, length: number): void
+    readonly type: string
+    readonly remoteAddress?: string
+  }
+
+  export interface Peer {
+    /** `host:port` */
+    readonly addr: string
+    destroy(error?: Error): void
+  }
+
+  export interface Discovery extends EventEmitter {
+    tracker: { update(): void; complete(): void; start(): void; stop(): void; destroy(done: () => void): void; removeListener(): void } | null
+    readonly lsd: { _parseAnnounce(text: string): { readonly infoHash: readonly string[] } | null } | null
   }
 
   export interface Torrent extends EventEmitter {
@@ -71,8 +87,17 @@ declare module 'webtorrent' {
     readonly downloadSpeed: number
     readonly uploadSpeed: number
     readonly bitfield: { get(piece: number): boolean }
-    readonly discovery: { tracker: { update(): void } | null } | null
-    addPeer(peer: string): boolean
+    readonly discovery: Discovery | null
+    readonly announce: readonly string[]
+    readonly private?: boolean
+    /** Undefined while the metadata is not there, as are the pieces. */
+    readonly length?: number
+    readonly downloaded: number
+    readonly pieces: readonly unknown[]
+    /** A .torrent. */
+    readonly metadata: Uint8Array | null
+    addPeer(peer: string | { destroy(): void }, source?: string): boolean
+    removePeer(peer: unknown): void
     critical(start: number, end: number): void
     destroy(options: { destroyStore: boolean }, done: (error?: Error | null) => void): void
     /** Selections of streams are kept apart, others are merged with what they touch. */
@@ -83,6 +108,15 @@ declare module 'webtorrent' {
     _markUnverified(piece: number): void
     _verifyPieces(done: (error?: Error | null) => void): void
     _onMetadata(metadata: Uint8Array): void
+    readonly _peers: ReadonlyMap<string, Peer>
+    /** To be connected to. */
+    readonly _queue: Peer[]
+    readonly _numConns: number
+    readonly _numPending: number
+    _drain(): void
+    _request(wire: Wire, piece: number, hotswap: boolean): boolean
+    _startDiscovery(): void
+    _addIncomingPeer(peer: Peer): void
   }
 
   export default class WebTorrent extends EventEmitter {
@@ -90,6 +124,17 @@ declare module 'webtorrent' {
     blocked: { contains(host: string): boolean } | undefined
     readonly torrentPort: number
     readonly listening: boolean
+    /** Hexadecimal. */
+    readonly peerId: string
+    readonly torrents: readonly Torrent[]
+    /** Of one torrent. */
+    readonly maxConns: number
+    lsd: boolean
+    readonly _connPool: {
+      readonly tcpServer: Server
+      readonly _onTCPConnectionBound: (socket: Socket) => void
+      _onConnection(socket: Socket, type: 'tcp'): void
+    }
     add(torrent: TorrentObject, options: AddOptions): Torrent
     destroy(done: (error?: Error | null) => void): void
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startEngine, type EngineClient, type EngineEvent } from '../engine/client.ts'
-import type { EngineSettings } from '../engine/contract.ts'
+import type { GivenEngineSettings } from '../engine/contract.ts'
 import type { RangeReader } from '../engine/reader.ts'
 import { SegmentReader } from '../http/segment-reader.ts'
 import type { Swarm } from './swarm.ts'
@@ -15,7 +15,7 @@ export interface TestEngine extends AsyncDisposable {
 }
 
 /** A real engine on loopback with a folder of its own, gone with it; or on `dataDir`, which stays. */
-export async function startTestEngine({ heartbeatMs, ...settings }: Partial<EngineSettings> & { heartbeatMs?: number } = {}): Promise<TestEngine> {
+export async function startTestEngine({ heartbeatMs, ...settings }: Partial<GivenEngineSettings> & { heartbeatMs?: number } = {}): Promise<TestEngine> {
   const dataDir = settings.dataDir ?? await mkdtemp(join(tmpdir(), 'engine-'))
   const events: EngineEvent[] = []
   const removeOwn = () => (settings.dataDir === undefined ? rm(dataDir, { recursive: true, force: true }) : Promise.resolve())
