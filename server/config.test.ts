@@ -33,7 +33,11 @@ test('with an empty environment everything has its default', () => {
     sessions: { app: { idleMs: 30 * dayMs, absoluteMs: 180 * dayMs }, console: { idleMs: 30 * 60_000, absoluteMs: 12 * 3_600_000 } },
     erasureGraceMs: 14 * dayMs,
     logLevel: 'info',
-    torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000 },
+    torrent: {
+      host: '127.0.0.1', port: 0, allowPrivate: false, allowServicePorts: false, connections: 200, connectionsPerTitle: 50, connectsPerAddress: 16,
+      uploadBytesPerSecond: 1_048_576, downloadBytesPerSecond: null, sharePercent: 100, discovery: { dht: false, pex: false, lsd: false, upnp: false },
+      memoryBytes: 2 * 1024 ** 3, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000,
+    },
     passwordStrict: false,
     breachedPasswordsFile: null,
     rateLimitFactor: 1,
@@ -60,7 +64,10 @@ test('what is set is used', () => {
     DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
     HSTS: 'max-age=600', TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
     APP_SESSION_IDLE_DAYS: '7', APP_SESSION_DAYS: '60', STAFF_SESSION_IDLE_MINUTES: '10', STAFF_SESSION_HOURS: '8', ERASURE_GRACE_DAYS: '3',
-    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
+    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864',
+    ALLOW_SERVICE_PORTS: 'on', TORRENT_CONNECTIONS: '9', TORRENT_CONNECTIONS_PER_TITLE: '8', TORRENT_CONNECTS_PER_ADDRESS: '7', TORRENT_UPLOAD_LIMIT: '0', TORRENT_DOWNLOAD_LIMIT: '6',
+    SEED_RATIO_PERCENT: '0', TORRENT_DHT: 'on', TORRENT_PEX: 'on', TORRENT_LSD: 'on', TORRENT_UPNP: 'on', TORRENT_MEMORY_BYTES: '268435456',
+    SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
   })
   expect(config).toEqual({
     production: true,
@@ -77,7 +84,11 @@ test('what is set is used', () => {
     sessions: { app: { idleMs: 7 * dayMs, absoluteMs: 60 * dayMs }, console: { idleMs: 10 * 60_000, absoluteMs: 8 * 3_600_000 } },
     erasureGraceMs: 3 * dayMs,
     logLevel: 'warn',
-    torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, timeoutMs: 5_000 },
+    torrent: {
+      host: '0.0.0.0', port: 6881, allowPrivate: true, allowServicePorts: true, connections: 9, connectionsPerTitle: 8, connectsPerAddress: 7,
+      uploadBytesPerSecond: null, downloadBytesPerSecond: 6, sharePercent: 0, discovery: { dht: true, pex: true, lsd: true, upnp: true },
+      memoryBytes: 268_435_456, cacheBytes: 67_108_864, timeoutMs: 5_000,
+    },
     passwordStrict: true,
     breachedPasswordsFile: '/srv/hibp.txt',
     rateLimitFactor: 10,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError, type EngineInput, type GivenEngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
+import { EngineError, EngineSettings, type EngineInput, type GivenEngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
 import { EngineProcess } from './process.ts'
 import { Reader, type RangeReader, type ReaderLink, type TorrentSource, type WantedRange } from './reader.ts'
 
@@ -57,7 +57,7 @@ const patienceMs = 10_000
 
 class SupervisedEngine implements EngineClient {
   readonly dataDir: string
-  #settings: GivenEngineSettings
+  #settings: EngineSettings
   #onEvent: (event: EngineEvent) => void
   #nodeArguments: readonly string[]
   #heartbeatMs: number
@@ -72,7 +72,7 @@ class SupervisedEngine implements EngineClient {
 
   constructor({ settings, onEvent = () => {}, nodeArguments = [], heartbeatMs = 5_000 }: EngineOptions) {
     this.dataDir = settings.dataDir
-    this.#settings = settings
+    this.#settings = EngineSettings.parse(settings)
     this.#onEvent = onEvent
     this.#nodeArguments = nodeArguments
     this.#heartbeatMs = heartbeatMs
@@ -83,6 +83,7 @@ class SupervisedEngine implements EngineClient {
     const began = performance.now()
     const engine = new EngineProcess({
       dataDir: this.dataDir,
+      memoryBytes: this.#settings.memoryBytes,
       nodeArguments: this.#nodeArguments,
       onMessage: (message) => this.#onMessage(message),
       onOutput: (detail) => this.#onEvent({ event: 'engine_output', detail }),

@@ -25,12 +25,22 @@ process.on('disconnect', () => {
   void Promise.resolve(engine?.close()).finally(() => process.exit())
 })
 
+/** A leak ends the engine, not the machine. The heap has a limit of its own; buffers are outside it. */
+function watchMemory(mostBytes: number): void {
+  setInterval(() => {
+    if (process.memoryUsage.rss() <= mostBytes) return
+    send({ kind: 'notice', event: 'engine_memory', detail: `more than ${mostBytes} bytes` })
+    process.exit(70)
+  }, 1_000).unref()
+}
+
 // Ctrl-C reaches the whole process group: the server decides when the engine ends.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
 async function answer(request: EngineRequest): Promise<EngineReply<EngineRequest['op']>> {
   if (request.op === 'ping') return null
   if (request.op === 'configure') {
+    watchMemory(request.input.memoryBytes)
     engine = await Engine.start(request.input, send)
     flushCompileCache() // now, as it may be killed later
     return { port: engine.port }

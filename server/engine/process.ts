@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import { mkdirSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +16,7 @@ const stopMs = 3_000
 
 export interface EngineProcessOptions {
   readonly dataDir: string
+  readonly memoryBytes: number
   readonly nodeArguments: readonly string[]
   readonly onMessage: (message: Exclude<FromEngine, { kind: 'reply' | 'closed' }>) => void
   readonly onOutput: (line: string) => void
@@ -32,11 +34,11 @@ export class EngineProcess {
   #opened = new Map<string, Promise<TorrentLayout>>()
   #watchdog: NodeJS.Timeout
 
-  constructor({ dataDir, nodeArguments, onMessage, onOutput }: EngineProcessOptions) {
+  constructor({ dataDir, memoryBytes, nodeArguments, onMessage, onOutput }: EngineProcessOptions) {
     this.#child = fork(main, {
       // Nothing inherited, so no secrets. Compiled code is kept: it takes a third off each start.
       env: { NODE_ENV: 'production', NODE_COMPILE_CACHE: join(dataDir, compiledFolder) },
-      execArgv: ['--disable-warning=ExperimentalWarning', ...nodeArguments],
+      execArgv: ['--disable-warning=ExperimentalWarning', ...wallsOf(dataDir), `--max-old-space-size=${Math.floor(memoryBytes / 2 / 1024 ** 2)}`, ...nodeArguments],
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
@@ -139,4 +141,17 @@ export class EngineProcess {
     this.#asked.clear()
     return how
   }
+}
+
+/**
+ * A second wall, should a peer ever make the engine run what it sent: it reads its own code and its folder, writes its folder
+ * alone, and starts no process (Node's permission model). Addons are let in, as webtorrent loads some; starts are no slower.
+ */
+function wallsOf(dataDir: string): string[] {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const own = [...new Set([dataDir, realpathSync(dataDir)])]
+  const code = ['../../node_modules', '../../server', '../../package.json'].map((path) => realpathSync(fileURLToPath(new URL(path, import.meta.url))))
+  // The last one is how a native addon's loader finds out which C library there is.
+  const readable = [...code, ...own, '/etc/alpine-release']
+  return ['--permission', '--allow-addons', '--disable-warning=SecurityWarning', ...readable.map((path) => `--allow-fs-read=${path}`), ...own.map((path) => `--allow-fs-write=${path}`)]
 }

@@ -1,12 +1,15 @@
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { encodeBencode, type Encodable } from '../lib/bencode.ts'
 import { infoHashOf } from '../lib/infohash.ts'
 import { buildTorrentFile } from '../lib/torrent.ts'
 import { startTestEngine } from '../test/engine.ts'
 import { startSwarm } from '../test/swarm.ts'
+import { startEngine, type EngineEvent } from './client.ts'
 
 const MiB = 1024 * 1024
 
@@ -156,4 +159,27 @@ it('its environment holds no secret: nothing of its parent is in it', async ({ s
   await using engine = await startTestEngine()
   const environment = await readFile(`/proc/${engine.client.listening()?.pid}/environ`, 'utf8')
   expect(environment.split('\0').filter(Boolean).map((line) => line.split('=')[0]).sort()).toEqual(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_COMPILE_CACHE', 'NODE_ENV'])
+})
+
+it('it reads its code and its folder, writes its folder, and starts nothing', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'engine-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  const outside = `${dataDir}-outside`
+  const attempts = {
+    'write outside': `fs.writeFileSync(${JSON.stringify(outside)}, 'x')`,
+    'read a secret': `fs.readFileSync('/etc/passwd')`,
+    'start a program': `(await import('node:child_process')).execFileSync('true')`,
+    'start a worker': `new (await import('node:worker_threads')).Worker('', { eval: true })`,
+    'write inside': `fs.writeFileSync(${JSON.stringify(join(dataDir, 'x'))}, 'x')`,
+  }
+  const script = `import fs from 'node:fs'; ${Object.entries(attempts).map(([what, code]) =>
+    `try { ${code}; console.log(${JSON.stringify(what)}) } catch (error) { console.log(${JSON.stringify(what)}, error.code) };`).join('')}`
+  const events: EngineEvent[] = []
+  await using _engine = await startEngine({
+    settings: { dataDir, host: '127.0.0.1', port: 0, allowPrivateAddresses: false, windowBytes: MiB, idleMs: 0, connectionsPerTorrent: 5 },
+    nodeArguments: ['--import', `data:text/javascript,${encodeURIComponent(script)}`],
+    onEvent: (event) => events.push(event),
+  })
+  const said = events.flatMap(({ event, detail }) => (event === 'engine_output' ? detail ?? [] : []))
+  expect(said).toEqual(['write outside', 'read a secret', 'start a program', 'start a worker'].map((what) => `${what} ERR_ACCESS_DENIED`).concat('write inside'))
 })

@@ -23,6 +23,7 @@ export async function joinSwarm(settings: EngineSettings, reach: Reach, onBan: (
   await guardWires({ uploads: createUploads(settings.uploadBytesPerSecond), extensions: { ut_metadata: UtMetadata, ut_pex: UtPex } })
   const client = new WebTorrent({
     dht: discovery.dht,
+    dhtPort: { port: 0, address: host },
     lsd: discovery.lsd,
     utPex: discovery.pex,
     natUpnp: discovery.upnp,

@@ -1,5 +1,5 @@
 import type WebTorrent from 'webtorrent'
-import type { Torrent, Wire } from 'webtorrent'
+import type { Discovery, Torrent, Wire } from 'webtorrent'
 import { networkOf } from '../lib/addresses.ts'
 import { isPeerPort } from '../lib/ports.ts'
 import { announce } from './announcer.ts'
@@ -109,8 +109,9 @@ export function guardTorrent(torrent: Torrent, { client, settings, reach, dials,
 
 const guarded = (wire: Wire): GuardedWire => wire as unknown as GuardedWire
 
-/** bittorrent-lsd throws on a datagram that is cut short, and takes peers of torrents that are not its own (BEP 14). */
-function guardLsd(lsd: { _parseAnnounce(text: string): { readonly infoHash: readonly string[] } | null }, infoHash: string): void {
+/** bittorrent-lsd throws on a datagram that is cut short, takes peers of other torrents, and ends the torrent with its socket (BEP 14). */
+function guardLsd(lsd: NonNullable<Discovery['lsd']>, infoHash: string): void {
+  lsd.removeAllListeners('error').on('error', () => {})
   const parse = lsd._parseAnnounce.bind(lsd)
   lsd._parseAnnounce = (text) => {
     if (!/^BT-SEARCH \* HTTP\/1\.1\r\nHost: [^\r\n]+\r\nPort: \d{1,5}\r\n/.test(text) || text.length > 1400) return null

@@ -5,6 +5,8 @@ declare module 'webtorrent' {
 
   export interface ClientOptions {
     dht: boolean
+    /** Handed to `dgram.Socket.bind` as it is. */
+    dhtPort?: { port: number; address: string }
     lsd: boolean
     utPex: boolean
     natUpnp: boolean
@@ -74,7 +76,7 @@ declare module 'webtorrent' {
 
   export interface Discovery extends EventEmitter {
     tracker: { update(): void; complete(): void; start(): void; stop(): void; destroy(done: () => void): void; removeListener(): void } | null
-    readonly lsd: { _parseAnnounce(text: string): { readonly infoHash: readonly string[] } | null } | null
+    readonly lsd: (EventEmitter & { _parseAnnounce(text: string): { readonly infoHash: readonly string[] } | null }) | null
   }
 
   export interface Torrent extends EventEmitter {

@@ -76,10 +76,10 @@ const mostMessageBytes = 128 * 1024 + 13
 const budget = { burst: 1_000, perSecond: 100 }
 const mostGreetings = 8
 /** Requests of a peer that wait for an answer; told to it as `reqq` (BEP 10). */
-const mostPeerRequests = 250
+const mostPeerRequests = 128
 const mostRequestBytes = 128 * 1024
-/** What a peer has asked for and not taken in yet. */
-const mostUnsentBytes = 2 * 1024 * 1024
+/** What a peer has asked for and not taken in yet: as many blocks of 16 KiB. */
+const mostUnsentBytes = mostPeerRequests * 16_384
 /** Blocks never asked for: a few are a race with a timeout, more are a flood. */
 const mostUnasked = 64
 const greetingLimits = { maxDepth: 4, maxValues: 256, anyOrder: true }

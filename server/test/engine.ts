@@ -14,13 +14,16 @@ export interface TestEngine extends AsyncDisposable {
   readonly events: readonly EngineEvent[]
 }
 
+/** Every swarm of a test lives on 127.0.0.1. */
+const manyOnOneAddress = { connectsPerAddress: 1_000, connectionsPerAddress: 1_000 }
+
 /** A real engine on loopback with a folder of its own, gone with it; or on `dataDir`, which stays. */
 export async function startTestEngine({ heartbeatMs, ...settings }: Partial<GivenEngineSettings> & { heartbeatMs?: number } = {}): Promise<TestEngine> {
   const dataDir = settings.dataDir ?? await mkdtemp(join(tmpdir(), 'engine-'))
   const events: EngineEvent[] = []
   const removeOwn = () => (settings.dataDir === undefined ? rm(dataDir, { recursive: true, force: true }) : Promise.resolve())
   const client = await startEngine({
-    settings: { host: '127.0.0.1', port: 0, allowPrivateAddresses: true, windowBytes: 16 * 1024 * 1024, idleMs: 30_000, connectionsPerTorrent: 50, ...settings, dataDir },
+    settings: { host: '127.0.0.1', port: 0, allowPrivateAddresses: true, windowBytes: 16 * 1024 * 1024, idleMs: 30_000, connectionsPerTorrent: 50, ...manyOnOneAddress, ...settings, dataDir },
     onEvent: (event) => events.push(event),
     ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
     // The engine inherits no environment, so the guard of this process does not reach it by itself.

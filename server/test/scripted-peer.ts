@@ -20,6 +20,8 @@ export interface PeerScript {
 /** One connection of a peer that speaks the protocol by hand, and so may speak it wrongly. */
 export interface ScriptedWire {
   readonly socket: Socket
+  /** The other side's 68 bytes; none before `onGreeted`. */
+  handshake: Buffer
   /** `numbers` are four bytes each. */
   send(id: number, numbers?: readonly number[], bytes?: Uint8Array): void
   /** The extended handshake (BEP 10), or with an id an extension's message. */
@@ -75,6 +77,7 @@ export async function dialPeer(port: number, script: PeerScript, from = '127.0.0
 function speak(socket: Socket, script: PeerScript, answer: () => void): ScriptedWire {
   const wire: ScriptedWire = {
     socket: socket.on('error', () => {}),
+    handshake: Buffer.alloc(0),
     send: (id, numbers = [], bytes = new Uint8Array()) => void socket.write(framed(id, numbers, bytes)),
     extended: (payload, id = 0) => void socket.write(framed(message.extended, [], Buffer.concat([Buffer.from([id]), Buffer.isBuffer(payload) ? payload : encodeBencode(payload)]))),
     raw: (bytes) => void socket.write(bytes),
@@ -86,6 +89,7 @@ function speak(socket: Socket, script: PeerScript, answer: () => void): Scripted
     if (!greeted) {
       if (unread.length < handshakeBytes) return
       greeted = true
+      wire.handshake = unread.subarray(0, handshakeBytes)
       unread = unread.subarray(handshakeBytes)
       answer()
       script.onGreeted?.(wire)

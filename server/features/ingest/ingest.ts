@@ -23,7 +23,8 @@ export async function ingestBatch(ctx: WithApiKey, { source, items }: z.infer<ty
   if (before) return before
 
   const known = await ctx.db.select({ id: categories.id }).from(categories)
-  const rules = { allowPrivate: ctx.config.torrent.allowPrivate, categories: new Set(known.map(({ id }) => id)) }
+  const { allowPrivate, allowServicePorts } = ctx.config.torrent
+  const rules = { allowPrivate, allowServicePorts, categories: new Set(known.map(({ id }) => id)) }
   const verdicts = items.map((item) => readItem(item, rules))
   const rejected = verdicts.flatMap(({ refusal }, index) => (refusal ? [{ index, ...refusal }] : []))
   const warnings = verdicts.flatMap((verdict, index) => verdict.warnings.map((warning) => ({ index, ...warning })))

@@ -1,4 +1,4 @@
-import { checkTrackerUrl, usableTrackers } from '../../lib/addresses.ts'
+import { checkTrackerUrl, usableTrackers, type TrackerRules } from '../../lib/addresses.ts'
 
 export type SourceWarning = { code: string; message: string }
 
@@ -6,7 +6,7 @@ const reasons: Record<string, string> = {
   tracker_malformed: 'is no URL',
   tracker_scheme: 'is neither http, https nor udp',
   tracker_credentials: 'carries a user name or password',
-  tracker_port: 'names no port',
+  tracker_port: 'names no port, or one of another service',
   tracker_private_address: 'is on a private network',
 }
 
@@ -14,7 +14,7 @@ const reasons: Record<string, string> = {
  * What the engine may ask for peers, and what was dropped and why (control D3): one warning a reason, naming hosts only,
  * because passkeys stand in the rest. URLs come back as they are parsed, so that what was checked is what is used.
  */
-export function peerSources(given: { trackers: readonly string[]; webSeeds: readonly string[] }, options: { allowPrivate: boolean }) {
+export function peerSources(given: { trackers: readonly string[]; webSeeds: readonly string[] }, options: TrackerRules) {
   const { trackers, dropped } = usableTrackers(given.trackers, options)
   const usableSeed = (url: string) => /^https?:/i.test(url) && checkTrackerUrl(url, options) === null
   const badSeeds = given.webSeeds.filter((url) => !usableSeed(url))

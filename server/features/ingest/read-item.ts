@@ -10,7 +10,7 @@ export type Candidate = { item: IngestItem; infoHash: string; trackers: string[]
 export type Refusal = { code: string; path: string; message: string }
 export type Verdict = { candidate?: Candidate; refusal?: Refusal; warnings: SourceWarning[] }
 
-type Rules = { allowPrivate: boolean; categories: ReadonlySet<string> }
+type Rules = { allowPrivate: boolean; allowServicePorts: boolean; categories: ReadonlySet<string> }
 
 /** Judges one item by itself: which torrent it names, where its peers are, and whether the catalogue can take it. */
 export function readItem(reading: ItemReading, rules: Rules): Verdict {
