@@ -25,6 +25,7 @@ test.each([
   ['however much lies ready', reading(0, 3 * MiB, 9 * MiB), { from: 3, to: 10 }],
   ['ahead of what it has', reading(0, 9 * MiB, 3 * MiB), { from: 3, to: 16 }],
   ['at the end', reading(7999 * MiB), { from: 7999, to: 7999 }],
+  ['at the end, of one that has read it all', reading(8000 * MiB), { from: 7999, to: 7999 }],
   ['no further than the range', reading(0, 0, 0, 2 * MiB), { from: 0, to: 1 }],
 ])('%s', (_where, reader, expected) => expect(windowOf(reader, film, 16 * MiB)).toEqual(expected))
 
