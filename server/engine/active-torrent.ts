@@ -3,9 +3,11 @@ import type { Torrent } from 'webtorrent'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
 import type { EngineErrorCode, EngineSettings, TorrentStats } from './contract.ts'
+import { greetEarly } from './greeting.ts'
+import { Requests } from './requests.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { heldBy, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
+import { byUrgency, heldBy, windowOf, type ActiveReader } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -34,10 +36,12 @@ export class ActiveTorrent {
   #advancing = new Map<number, boolean>()
   #storage: PieceStorage | null = null
   #torrent: Torrent | null = null
+  #requests: Requests | null = null
   #ready = false
   #started: Promise<void>
   #closed = false
   #selected = ''
+  #selecting = false
   #idleTimer: NodeJS.Timeout | null = null
   #announceTimer: NodeJS.Timeout | null = null
 
@@ -72,7 +76,9 @@ export class ActiveTorrent {
       if (!torrent || torrent.destroyed || !this.#ready || !torrent.bitfield.get(piece)) continue
       torrent._markUnverified(piece)
       for (const wire of torrent.wires) wire.lt_donthave.donthave(piece)
+      torrent._updateInterest()
     }
+    this.#selected = ''
     this.#select()
   }
 
@@ -119,6 +125,7 @@ export class ActiveTorrent {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     if (this.#announceTimer) clearTimeout(this.#announceTimer)
     await this.#started
+    this.#requests?.close()
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
     await this.#storage?.settled()
@@ -137,6 +144,8 @@ export class ActiveTorrent {
       deselect: true,
     })
     this.#torrent = torrent
+    this.#requests = new Requests(torrent)
+    greetEarly(torrent)
     // It would hash a piece or two of each file; `#advance` confirms each piece before it is first given away.
     torrent._verifyPieces = (done) => done(null)
     torrent.on('verified', (piece: number) => {
@@ -199,8 +208,17 @@ export class ActiveTorrent {
     return (this.#storage?.stored.has(piece) && this.#torrent?.bitfield.get(piece)) ?? false
   }
 
-  /** Makes webtorrent want what the readers' windows lack, and nothing else; takes back what it has asked peers for beyond them. */
+  /** Has what the readers' windows lack asked for, and nothing else; once for all that happens at the same time. */
   #select(): void {
+    if (this.#selecting) return
+    this.#selecting = true
+    queueMicrotask(() => {
+      this.#selecting = false
+      this.#selectNow()
+    })
+  }
+
+  #selectNow(): void {
     const torrent = this.#torrent
     if (!torrent || torrent.destroyed || !this.#ready) return
     const { info, settings } = this.#options
@@ -212,16 +230,7 @@ export class ActiveTorrent {
     const selected = lacking.map(({ from, to }) => `${from}-${to}`).join()
     if (selected === this.#selected) return
     this.#selected = selected
-    torrent._selections.clear()
-    torrent._critical.length = 0
-    cancelBeyond(torrent, lacking)
-    for (const { from, to } of lacking) {
-      const urgent = Math.min(from + 1, to)
-      torrent.critical(from, urgent)
-      torrent._select(from, urgent, 2, undefined, true)
-      torrent._select(from, to, 1, undefined, true)
-    }
-    if (lacking.length === 0) torrent._updateSelections()
+    this.#requests?.want(byUrgency(lacking), lacking.map(({ from }) => from))
   }
 
   #announceLater(delayMs: number): void {
@@ -230,14 +239,5 @@ export class ActiveTorrent {
       if (starving) this.#torrent?.discovery?.tracker?.update()
       this.#announceLater(starving ? Math.min(delayMs * 2, reannounce.mostMs) : reannounce.firstMs)
     }, delayMs)
-  }
-}
-
-/** CANCELs requests that no window covers: a seek would wait behind them. */
-function cancelBeyond(torrent: Torrent, windows: readonly PieceSpan[]): void {
-  for (const wire of torrent.wires) {
-    for (const { piece, offset, length } of [...wire.requests]) {
-      if (!windows.some(({ from, to }) => piece >= from && piece <= to)) wire.cancel(piece, offset, length)
-    }
   }
 }

@@ -44,6 +44,16 @@ export function heldBy(reader: ActiveReader, info: TorrentInfo, mostBytes: numbe
   return { from, to: Math.max(to, promised) }
 }
 
+/** The pieces of several windows, each once: those that are next for their readers first. */
+export function byUrgency(windows: readonly PieceSpan[]): number[] {
+  const pieces = new Set<number>()
+  const longest = Math.max(0, ...windows.map(({ from, to }) => to - from + 1))
+  for (let ahead = 0; ahead < longest; ahead += 1) {
+    for (const { from, to } of windows) if (from + ahead <= to) pieces.add(from + ahead)
+  }
+  return [...pieces]
+}
+
 function aheadOf({ fileIndex, bytesPerSecond }: ActiveReader, { files, pieceLength }: TorrentInfo, mostBytes: number): number {
   const aim = bytesPerSecond === undefined
     ? Math.min(Math.max(unknown.smallest, 4 * pieceLength, Math.floor((files[fileIndex]?.lengthBytes ?? 0) / unknown.partOfFile)), unknown.largest)
