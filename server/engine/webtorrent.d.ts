@@ -1,6 +1,7 @@
 /** As much of webtorrent 3.0 as the engine uses. Members with `_` are private there: pinned, and covered by the engine's tests. */
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
+  import type { Server as HttpServer } from 'node:http'
 
   export interface ClientOptions {
     dht: boolean
@@ -51,6 +52,8 @@ declare module 'webtorrent' {
     bitfield?: Uint8Array
     /** Nothing is selected at first. */
     deselect?: boolean
+    /** Where webtorrent's own store would write. */
+    path?: string
     skipVerify?: boolean
     uploads?: number | false
   }
@@ -106,6 +109,7 @@ declare module 'webtorrent' {
     readonly downloadSpeed: number
     readonly uploadSpeed: number
     readonly ready: boolean
+    readonly files: readonly { readonly path: string }[]
     readonly pieceLength: number
     /** Null for those that are there. */
     readonly pieces: readonly (object | null)[]
@@ -132,7 +136,11 @@ declare module 'webtorrent' {
     blocked: { contains(host: string): boolean } | undefined
     readonly torrentPort: number
     readonly listening: boolean
-    add(torrent: TorrentObject, options: AddOptions): Torrent
+    /** Bytes of a .torrent only where it is our own: it trusts them. */
+    add(torrent: TorrentObject | Uint8Array, options: AddOptions): Torrent
+    readonly torrents: readonly Torrent[]
+    /** webtorrent's own HTTP server, which the benches compare with. */
+    createServer(options: object): { readonly server: HttpServer }
     destroy(done: (error?: Error | null) => void): void
   }
 }
