@@ -1,6 +1,7 @@
 /** As much of webtorrent 3.0 as the engine uses. Members with `_` are private there: pinned, and covered by the engine's tests. */
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
+  import type { Server as HttpServer } from 'node:http'
   import type { Server, Socket } from 'node:net'
 
   export interface ClientOptions {
@@ -56,21 +57,51 @@ declare module 'webtorrent' {
     bitfield?: Uint8Array
     /** Nothing is selected at first. */
     deselect?: boolean
+    /** Where webtorrent's own store would write. */
+    path?: string
     skipVerify?: boolean
     uploads?: number | false
   }
 
-  export interface Request { piece: number; offset: number; length: number }
-  export interface Wire {
-    requests: Request[]
-    cancel(piece: number, offset: number, length: number): void
-    readonly type: string
-    readonly remoteAddress?: string
+  export interface Request {
+    readonly piece: number
+    readonly offset: number
+    readonly length: number
+    callback: (error: Error | null, block: Uint8Array | null) => void
   }
 
-  export interface Peer {
-    /** `host:port` */
+  export interface Wire {
+    readonly destroyed: boolean
+    readonly requests: Request[]
+    readonly remoteAddress?: string
+    readonly remotePort?: number
+    readonly type: string
+    readonly peerChoking: boolean
+    readonly peerInterested: boolean
+    amInterested: boolean
+    readonly peerPieces: { get(piece: number): boolean }
+    readonly peerExtendedHandshake: { readonly reqq?: unknown }
+    /** Bytes per second; with an argument, takes note of so many more. */
+    downloadSpeed: (bytes?: number) => number
+    cancel(piece: number, offset: number, length: number): void
+    have(piece: number): void
+    bitfield: (bitfield: Torrent['bitfield']) => void
+    haveAll: () => void
+    haveNone: () => void
+    interested(): void
+    unchoke(): void
+    /** Says nothing to a peer that does not know the extension. */
+    readonly lt_donthave: { donthave(piece: number): void }
+  }
+
+  export interface Peer extends EventEmitter {
+    readonly type: 'tcpOutgoing' | 'tcpIncoming'
     readonly addr: string
+    readonly wire: Wire | null
+    retries: number
+    /** As `ClientOptions.secure`; looked at when it connects. */
+    secure: 0 | 1
+    handshake: () => void
     destroy(error?: Error): void
   }
 
@@ -88,35 +119,40 @@ declare module 'webtorrent' {
     readonly uploaded: number
     readonly downloadSpeed: number
     readonly uploadSpeed: number
-    readonly bitfield: { get(piece: number): boolean }
+    readonly ready: boolean
+    readonly files: readonly { readonly path: string }[]
+    readonly pieceLength: number
+    /** Null for those that are there. */
+    readonly pieces: readonly (object | null)[]
+    readonly bitfield: { get(piece: number): boolean; readonly buffer: Uint8Array }
     readonly discovery: Discovery | null
     readonly announce: readonly string[]
     readonly private?: boolean
     /** Undefined while the metadata is not there, as are the pieces. */
     readonly length?: number
     readonly downloaded: number
-    readonly pieces: readonly unknown[]
     /** A .torrent. */
     readonly metadata: Uint8Array | null
     addPeer(peer: string | { destroy(): void }, source?: string): boolean
     removePeer(peer: unknown): void
-    critical(start: number, end: number): void
     destroy(options: { destroyStore: boolean }, done: (error?: Error | null) => void): void
-    /** Selections of streams are kept apart, others are merged with what they touch. */
-    _select(start: number, end: number, priority: number, notify: undefined, isStreamSelection: boolean): void
-    readonly _selections: { clear(): void }
-    _critical: boolean[]
-    _updateSelections(): void
+    /** Lets each wire be asked for what it may be, by `_updateWire`. */
+    _update(): void
+    _updateWire: (wire: Wire) => void
+    /** Asks for a block of the piece that nobody has been asked for. */
+    _request(wire: Wire, piece: number, hotswap: boolean): boolean
+    _registerPeer: (peer: Peer) => void
+    readonly _peers: ReadonlyMap<string, Peer>
+    /** Tells each peer whether it has anything for us. */
+    _updateInterest(): void
     _markUnverified(piece: number): void
     _verifyPieces(done: (error?: Error | null) => void): void
     _onMetadata(metadata: Uint8Array): void
-    readonly _peers: ReadonlyMap<string, Peer>
     /** To be connected to. */
     readonly _queue: Peer[]
     readonly _numConns: number
     readonly _numPending: number
     _drain(): void
-    _request(wire: Wire, piece: number, hotswap: boolean): boolean
     _startDiscovery(): void
     _addIncomingPeer(peer: Peer): void
   }
@@ -128,7 +164,6 @@ declare module 'webtorrent' {
     readonly listening: boolean
     /** Hexadecimal. */
     readonly peerId: string
-    readonly torrents: readonly Torrent[]
     /** Of one torrent. */
     readonly maxConns: number
     lsd: boolean
@@ -137,7 +172,11 @@ declare module 'webtorrent' {
       readonly _onTCPConnectionBound: (socket: Socket) => void
       _onConnection(socket: Socket, type: 'tcp'): void
     }
-    add(torrent: TorrentObject, options: AddOptions): Torrent
+    /** Bytes of a .torrent only where it is our own: it trusts them. */
+    add(torrent: TorrentObject | Uint8Array, options: AddOptions): Torrent
+    readonly torrents: readonly Torrent[]
+    /** webtorrent's own HTTP server, which the benches compare with. */
+    createServer(options: object): { readonly server: HttpServer }
     destroy(done: (error?: Error | null) => void): void
   }
 }
