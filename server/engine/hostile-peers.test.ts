@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest'
-import { encodeBencode } from '../lib/bencode.ts'
+import { encodeBencode, type Encodable } from '../lib/bencode.ts'
+import { infoHashOf } from '../lib/infohash.ts'
 import { readThrough, startTestEngine, type TestEngine } from '../test/engine.ts'
 import { allOf, dialPeer, framed, handshakeOf, message, seeding, sendAsIs, startPeer, type ScriptedPeer, type ScriptedWire } from '../test/scripted-peer.ts'
+import { startSilentPeer } from '../test/silent-peer.ts'
 import { startSwarm, type Swarm } from '../test/swarm.ts'
 
 const MiB = 1024 * 1024
@@ -54,6 +56,93 @@ describe('a stream survives, while one honest peer remains, a peer that', () => 
     }), '127.0.0.3')
     expect(sha256(await readFrom(engine, swarm, fickle, honest))).toBe(swarm.files[0]?.sha256)
     expect(honest.live()).toBe(1)
+  })
+
+  it('takes requests and never answers', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 2 * MiB }], pieceLength: 64 * 1024, seeding: false })
+    await using engine = await startTestEngine()
+    await using honest = await startPeer(seeding(swarm), '127.0.0.2')
+    await using staller = await startSilentPeer(swarm.infoHash, 32, '127.0.0.3')
+    expect(sha256(await readFrom(engine, swarm, staller, honest))).toBe(swarm.files[0]?.sha256)
+  })
+
+  it('answers with a byte a second', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 2 * MiB }], pieceLength: 64 * 1024, seeding: false })
+    await using engine = await startTestEngine()
+    await using honest = await startPeer(seeding(swarm), '127.0.0.2')
+    let timer: NodeJS.Timeout | undefined
+    await using trickler = await startPeer(seeding(swarm, (wire, { piece, offset, bytes }) => {
+      const answer = framed(message.piece, [piece, offset], bytes)
+      let sent = 0
+      timer ??= setInterval(() => wire.raw(answer.subarray(sent, sent += 1)), 1_000)
+    }), '127.0.0.3')
+    expect(sha256(await readFrom(engine, swarm, trickler, honest))).toBe(swarm.files[0]?.sha256)
+    clearInterval(timer)
+    expect(timer).toBeDefined() // it was asked
+  })
+})
+
+describe('metadata', () => {
+  it('comes from the honest peer, whatever the others send', async () => {
+    const infoBytes = Buffer.from(encodeBencode(new Map<string, Encodable>([['length', 2_560 * 16_384], ['name', 'film.mkv'], ['piece length', 16_384], ['pieces', randomBytes(2_560 * 20)]])))
+    const infoHash = infoHashOf(infoBytes)
+    await using engine = await startTestEngine()
+    await using stack = new AsyncDisposableStack()
+    const greetings: number[] = []
+    /** Greets with a size, and answers each request of a piece. */
+    const peer = async (last: number, metadataSize: number, answer: (wire: ScriptedWire, piece: number) => void) => stack.use(await startPeer({
+      infoHash,
+      onGreeted: (wire) => {
+        greetings.push(last)
+        wire.extended(new Map<string, Encodable>([['m', new Map([['ut_metadata', 2]])], ['metadata_size', metadataSize]]))
+      },
+      onMessage: (wire, id, payload) => {
+        const piece = /5:piecei(\d+)e/.exec(payload.subarray(1).toString('latin1'))?.[1]
+        if (id === message.extended && payload[0] === 2 && piece !== undefined) answer(wire, Number(piece))
+      },
+    }, `127.0.3.${last}`))
+    const data = (wire: ScriptedWire, piece: number, bytes: Uint8Array, totalSize = infoBytes.length) =>
+      wire.extended(Buffer.concat([encodeBencode(new Map([['msg_type', 1], ['piece', piece], ['total_size', totalSize]])), bytes]), 1)
+    const blockOf = (piece: number) => infoBytes.subarray(piece * 16_384, (piece + 1) * 16_384)
+
+    const hostile = await Promise.all([
+      peer(1, infoBytes.length, (wire, piece) => data(wire, piece, randomBytes(blockOf(piece).length))), // another hash
+      peer(2, infoBytes.length, (wire, piece) => data(wire, piece + 100, blockOf(piece))), // out of range
+      peer(3, infoBytes.length, (wire, piece) => data(wire, piece, randomBytes(20_000))), // too long
+      peer(4, 4, (wire) => data(wire, 0, Buffer.from('l-3:'), 4)), // on which the bencode package never ends
+      peer(5, 10_000_000, (wire) => wire.extended(new Map([['metadata_size', 9_000_000]]))), // now this, now that
+      peer(6, infoBytes.length, (wire, piece) => { for (let times = 0; times < 500; times += 1) wire.extended(Buffer.from(encodeBencode(new Map([['msg_type', 2], ['piece', piece]]))), 1) }),
+      peer(7, 0, () => {}),
+    ])
+    const asked: [ScriptedWire, number][] = []
+    const honest = await peer(9, infoBytes.length, (wire, piece) => asked.push([wire, piece]))
+    const metadata = engine.client.metadata({ infoHash, trackers: [], peers: [...hostile, honest].map(({ address }) => address), timeoutMs: 40_000 })
+    await vi.waitFor(() => expect([greetings.toSorted((a, b) => a - b), asked.length]).toEqual([[1, 2, 3, 4, 5, 6, 7, 9], 4]))
+    await vi.waitFor(() => expect(hostile.slice(0, 5).map((one) => one.live())).toEqual([0, 0, 0, 0, 0]))
+    for (const [wire, piece] of asked.toReversed()) data(wire, piece, blockOf(piece)) // in the wrong order, which is allowed
+    expect(Buffer.from(await metadata).equals(infoBytes)).toBe(true)
+    expect(engine.events.filter(({ event }) => event !== 'peer_banned').map(({ event }) => event)).toEqual(['engine_started'])
+  })
+
+  it('is taken from a peer that connects to us only with the right hash, too', async () => {
+    const infoBytes = encodeBencode(new Map<string, Encodable>([['length', 5], ['name', 'a'], ['piece length', 16_384], ['pieces', randomBytes(20)]]))
+    const infoHash = infoHashOf(infoBytes)
+    await using engine = await startTestEngine()
+    const metadata = engine.client.metadata({ infoHash, trackers: [], peers: [], timeoutMs: 30_000 })
+    await engine.client.stats()
+    const offer = (bytes: Uint8Array, from: string) => dialPeer(engine.client.listening()?.port ?? 0, {
+      infoHash,
+      onGreeted: (wire) => wire.extended(new Map<string, Encodable>([['m', new Map([['ut_metadata', 2]])], ['metadata_size', bytes.length]])),
+      onMessage: (wire, id, payload) => {
+        if (id === message.extended && payload[0] === 2) wire.extended(Buffer.concat([encodeBencode(new Map([['msg_type', 1], ['piece', 0], ['total_size', bytes.length]])), bytes]), 1)
+      },
+    }, from)
+    const other = encodeBencode(new Map<string, Encodable>([['length', 5], ['name', 'b'], ['piece length', 16_384], ['pieces', randomBytes(20)]]))
+    const liar = await offer(other, '127.0.3.1')
+    await isClosed(liar.socket)
+    const honest = await offer(infoBytes, '127.0.3.2')
+    expect(Buffer.from(await metadata).equals(infoBytes)).toBe(true)
+    honest.socket.destroy()
   })
 })
 
