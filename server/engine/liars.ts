@@ -68,7 +68,7 @@ export function findLiars(torrent: Torrent, onLiar: (address: string) => void): 
   return {
     onBlock(wire, piece, offset, bytes) {
       let blocks = pending.get(piece)
-      if (!blocks) pending.set(piece, blocks = new Map())
+      if (!blocks) pending.set(piece, blocks = new Map<number, Block>())
       const suspicion = suspicions.get(piece)
       if (suspicion && suspicion.owner !== wire) return // late, from before: webtorrent passes it over as well
       if (suspicion) suspicion.at = performance.now()

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
@@ -107,32 +108,58 @@ describe('what is refused', () => {
 })
 
 describe('addresses', () => {
-  /** A listener that counts who calls. */
+  /** A listener on all of loopback, TCP and UDP, that counts who calls. */
   async function listener() {
     let calls = 0
     const server = createServer((socket) => {
       calls += 1
       socket.destroy()
-    }).listen(0, '127.0.0.1')
+    }).listen(0, '::')
     await once(server, 'listening')
-    onTestFinished(() => void server.close())
-    return { port: (server.address() as AddressInfo).port, calls: () => calls }
+    const { port } = server.address() as AddressInfo
+    const udp = createSocket('udp6', () => void (calls += 1)).bind(port, '::')
+    await once(udp, 'listening')
+    onTestFinished(() => {
+      server.close()
+      udp.close()
+    })
+    return { port, calls: () => calls }
   }
 
-  it.each([true, false])('on loopback are called when private ones are allowed: %s', async (allowPrivateAddresses) => {
+  const spelled = (port: number) => [
+    ...['127.0.0.1', '127.1', '2130706433', '0x7f.1', '0x7f000001', '0177.0.0.1', '127.0.0.1.', '[::1]', '[::ffff:127.0.0.1]', 'localhost', 'localhost.', '0.0.0.0', '%6c%6fcalhost', '①②⑦.0.0.1']
+      .flatMap((host) => [`http://${host}:${port}/announce`, `https://${host}:${port}/announce`, `udp://${host}:${port}/announce`]),
+    `ws://127.0.0.1:${port}`, `wss://127.0.0.1:${port}`, `http://8.8.8.8@127.0.0.1:${port}/`, `http://user:pw@localhost:${port}/`, `http:127.0.0.1:${port}`, `file://127.0.0.1:${port}/x`, `//127.0.0.1:${port}/`,
+  ]
+
+  it('on loopback are never called: not by a tracker, a web seed, a source or a peer of a torrent, in any spelling', async () => {
     await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
-    await using engine = await startTestEngine({ allowPrivateAddresses })
-    const [tracker, peer] = [await listener(), await listener()]
-    const { torrent } = await swarm.source.load()
-    const source = { infoHash: swarm.infoHash, load: async () => ({ torrent, trackers: [`http://127.0.0.1:${tracker.port}/announce`, `http://0x7f.1:${tracker.port}/`], peers: [`127.0.0.1:${peer.port}`] }) }
+    await using engine = await startTestEngine({ allowPrivateAddresses: false })
+    const { port, calls } = await listener()
+    const urls = spelled(port)
+    const torrent = encodeBencode(new Map<string, Encodable>(Object.entries({
+      announce: urls[0] ?? '', 'announce-list': urls.map((url) => [url]), info: { raw: swarm.torrent.infoBytes }, nodes: [['127.0.0.1', port]],
+      httpseeds: urls, 'url-list': urls, 'x.pe': `127.0.0.1:${port}`, xs: urls, as: urls,
+    })))
+    const source = { infoHash: swarm.infoHash, load: async () => ({ torrent, trackers: urls, peers: [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, `[::ffff:127.0.0.1]:${port}`] }) }
     using reader = engine.client.reader({ source, fileIndex: 0, start: 0, end: MiB })
-    if (allowPrivateAddresses) {
-      await vi.waitFor(() => expect([tracker.calls() > 0, peer.calls() > 0]).toEqual([true, true]), { timeout: 10_000 })
-      return
-    }
     await expect(reader.waitFor(0, 2_000)).rejects.toMatchObject({ code: 'swarm_timeout' })
-    expect([tracker.calls(), peer.calls()]).toEqual([0, 0])
-    expect(engine.events).toContainEqual({ event: 'trackers_dropped', infoHash: swarm.infoHash, detail: 'tracker_private_address,tracker_private_address' })
+    await expect(engine.client.metadata({ infoHash: '0'.repeat(40), trackers: urls, peers: [`127.0.0.1:${port}`], timeoutMs: 1_000 })).rejects.toMatchObject({ code: 'swarm_timeout' })
+    expect(calls()).toBe(0)
+    const dropped = engine.events.find(({ event }) => event === 'trackers_dropped')?.detail?.split(',') ?? []
+    expect(dropped).toHaveLength(new Set(urls).size)
+  })
+
+  it('on loopback are called where private ones are allowed, and web seeds and sources not even then', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'a.mkv', sizeBytes: MiB }], seeding: false })
+    await using engine = await startTestEngine()
+    const [tracker, peer, seed] = [await listener(), await listener(), await listener()]
+    const url = `http://127.0.0.1:${seed.port}/`
+    const torrent = encodeBencode(new Map<string, Encodable>(Object.entries({ info: { raw: swarm.torrent.infoBytes }, httpseeds: [url], 'url-list': url, xs: url })))
+    const source = { infoHash: swarm.infoHash, load: async () => ({ torrent, trackers: [`http://127.0.0.1:${tracker.port}/announce`], peers: [`127.0.0.1:${peer.port}`] }) }
+    using _reader = engine.client.reader({ source, fileIndex: 0, start: 0, end: MiB })
+    await vi.waitFor(() => expect([tracker.calls() > 0, peer.calls() > 0]).toEqual([true, true]), { timeout: 10_000 })
+    expect(seed.calls()).toBe(0)
   })
 
   it('that it listens on are the one it was told', async () => {

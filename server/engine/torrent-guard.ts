@@ -97,7 +97,8 @@ export function guardTorrent(torrent: Torrent, { client, settings, reach, dials,
     const ward = guarded(wire)
     if (wire.type === 'tcpOutgoing' && wire.remoteAddress) dials.giveBack(wire.remoteAddress)
     if (wire.remoteAddress && isBanned(wire.remoteAddress)) return drop(ward, 'banned')
-    ;(wire as unknown as { ut_metadata: UtMetadata }).ut_metadata.serve(torrent.infoHash, torrent.metadata)
+    const { ut_metadata: utMetadata } = wire as unknown as { ut_metadata: UtMetadata }
+    utMetadata.serve(torrent.infoHash, torrent.metadata)
     attach(ward, {
       pieces: () => (torrent.metadata ? torrent.pieces.length : null),
       mayUpload: (bytes) => settings.sharePercent > 0 && torrent.uploaded + bytes <= freeBytes + (torrent.received * settings.sharePercent) / 100,

@@ -91,7 +91,11 @@ describe('a hostile tracker', () => {
 
   const stalled = (response: ServerResponse) => void response.writeHead(200, { 'content-length': '100' }).write('d')
   const endless = (response: ServerResponse) => {
-    const write = () => { while (!response.destroyed && response.write(Buffer.alloc(65_536, 'd'))); response.once('drain', write) }
+    const write = () => {
+      let more = true
+      while (more && !response.destroyed) more = response.write(Buffer.alloc(65_536, 'd'))
+      response.once('drain', write)
+    }
     write()
   }
 

@@ -26,20 +26,20 @@ export function raiseWall(reach: Reach, excepted: (address: string) => boolean =
     const { lookup: theirs } = options
     const guardedOptions = { ...options, host, lookup: typeof theirs === 'function' ? judged(theirs as Reach['lookup']) : reach.lookup }
     return Reflect.apply(connect, this, done ? [guardedOptions, done] : [guardedOptions]) as Socket
-  } as typeof connect
+  }
 
   /** `(message, [offset, length,] [port,] [address,] [done])`: the address is the last string. */
   UdpSocket.prototype.send = function guarded(this: UdpSocket, ...args: unknown[]): void {
-    whenOpen(this, args, 1, () => isConnected(this), (judgedArgs) => void Reflect.apply(send, this, judgedArgs))
+    whenOpen(this, args, () => isConnected(this), (judgedArgs) => void Reflect.apply(send, this, judgedArgs))
   } as typeof send
 
   /** `(port, [address,] [done])` */
   UdpSocket.prototype.connect = function guarded(this: UdpSocket, ...args: unknown[]): void {
-    whenOpen(this, args, 1, () => false, (judgedArgs) => void Reflect.apply(connectUdp, this, judgedArgs))
-  } as typeof connectUdp
+    whenOpen(this, args, () => false, (judgedArgs) => void Reflect.apply(connectUdp, this, judgedArgs))
+  }
 
-  function whenOpen(socket: UdpSocket, args: unknown[], from: number, needsNone: () => boolean, go: (args: unknown[]) => void): void {
-    const at = args.findLastIndex((arg, index) => index >= from && typeof arg === 'string')
+  function whenOpen(socket: UdpSocket, args: unknown[], needsNone: () => boolean, go: (args: unknown[]) => void): void {
+    const at = args.findLastIndex((arg, index) => index > 0 && typeof arg === 'string')
     const host = at < 0 ? null : String(args[at])
     if (host === null && needsNone()) return go(args)
     const refuse = (error: Error) => {

@@ -102,21 +102,22 @@ function readString(cursor: Cursor): Uint8Array {
 }
 
 function readInteger(cursor: Cursor, terminator: number): number {
+  const { bytes } = cursor
+  const negative = bytes[cursor.at] === byte.minus
+  if (negative) cursor.at += 1
   const start = cursor.at
-  if (cursor.bytes[cursor.at] === byte.minus) cursor.at += 1
-  const digits = cursor.at
-  for (;;) {
-    const digit = cursor.bytes[cursor.at]
-    if (digit === terminator) break
+  let value = 0
+  for (let digit = bytes[cursor.at]; digit !== terminator; digit = bytes[cursor.at]) {
     // 16 digits hold 2^53; refusing more keeps the reading of a long number bounded.
-    if (digit === undefined || digit < byte.zero || digit > byte.nine || cursor.at - digits >= 16) throw new BencodeError('not an integer')
+    if (digit === undefined || digit < byte.zero || digit > byte.nine || cursor.at - start >= 16) throw new BencodeError('not an integer')
+    value = value * 10 + (digit - byte.zero)
     cursor.at += 1
   }
-  const text = Buffer.from(cursor.bytes.subarray(start, cursor.at)).toString('latin1')
+  const digits = cursor.at - start
+  const padded = bytes[start] === byte.zero && (digits > 1 || negative)
+  if (digits === 0 || padded || !Number.isSafeInteger(value)) throw new BencodeError('not an integer')
   cursor.at += 1
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || String(value) !== text) throw new BencodeError('not an integer')
-  return value
+  return negative ? -value : value
 }
 
 /** What `encodeBencode` writes: text goes as UTF-8, keys are sorted by their bytes. */

@@ -26,6 +26,7 @@ export function displayPath(parts: readonly Uint8Array[]): string | null {
  * or hide text go (they disguise an extension, as in `exe.4pm` shown as `mp4.exe`).
  */
 function clean(text: string): string {
+  if (/^[!-~][ -~]*[!-~]$/.test(text)) return text // plain ASCII, as most are: nothing of that is in it
   const visible = text.normalize('NFC').replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ').replaceAll(/[\p{Cf}\p{Co}\p{Cs}]/gu, '').trim()
   return visible === '' || visible === '.' || visible === '..' ? '_' : visible
 }

@@ -108,6 +108,11 @@ describe('what is refused', () => {
     ['a negative length among files', torrent(several(file(5, 'a'), file(-4, 'b')))],
     ['lengths that add up beyond 2^53', torrent(several(file(Number.MAX_SAFE_INTEGER, 'a'), file(1, 'b')))],
     ['too many files', torrent(several(...many))],
+    ['files of 2^53 bytes each', torrent(several(file(2 ** 53 - 1, 'a'), file(2 ** 53 - 1, 'b')))],
+    ['a file of 10^11 bytes and one piece', torrent({ ...single, length: 100_000_000_000 })],
+    ['more names than it may have', torrent(several(...Array.from({ length: 2_500 }, () => file(1, 'x'.repeat(1000)))))],
+    ['100,000 keys', Buffer.from(`d4:infod${Array.from({ length: 100_001 }, (_, at) => `6:${String(at).padStart(6, '0')}0:`).join('')}ee`)],
+    ['a key twice', Buffer.from('d4:infod4:name1:x4:name1:yee')],
     ['a path too deep', torrent(several(file(1, ...Array.from({ length: 40 }, () => 'd'))))],
     ['a name too long', torrent(several(file(1, 'x'.repeat(5000))))],
     ['keys out of order', Buffer.from('d4:infod6:pieces20:000000000000000000004:name1:x12:piece lengthi16384e6:lengthi1eee')],
@@ -131,6 +136,27 @@ describe('what is refused', () => {
     expect(() => parseTorrentFile(torrent(several(file(1, ...path))))).toThrow(TorrentRefused)
     if (path.length === 1) expect(() => parseTorrentFile(torrent({ ...single, name: path[0] ?? '' }))).toThrow(TorrentRefused)
   })
+})
+
+/** The worst found for each part of the reading, at the bounds: what an upload can cost the process that reads it (control D5). */
+test.each<[string, () => Uint8Array]>([
+  ['flat lists', () => Buffer.from(`d4:infol${'le'.repeat(5_000_000)}ee`)],
+  ['empty strings', () => Buffer.from(`d4:infol${'0:'.repeat(5_000_000)}ee`)],
+  ['small dictionaries', () => Buffer.from(`d4:infol${'d1:ai1ee'.repeat(49_000)}ee`)],
+  ['keys', () => Buffer.from(`d4:infod${Array.from({ length: 99_000 }, (_, at) => `6:${String(at).padStart(6, '0')}0:`).join('')}ee`)],
+  ['names that take long to clean', () => torrent(several(...Array.from({ length: 2_000 }, () => file(1, Buffer.from('a\u0315\u0300\u05ae\u0300'.repeat(110)).subarray(0, 999)))))],
+  ['files', () => torrent(several(...Array.from({ length: 10_000 }, () => file(1, 'a', 'b'))))],
+  ['pieces', () => torrent({ ...single, length: 520_000 * 16_384, pieces: new Uint8Array(520_000 * 20) })],
+  ['trackers', () => torrent(single, { 'announce-list': [Array.from({ length: 5_000 }, (_, at) => `${at}${'x'.repeat(1_990)}`)] })],
+])('the most %s that fit cost a bounded time', (_what, make) => {
+  const bytes = make()
+  const before = process.threadCpuUsage().user
+  try {
+    parseTorrentFile(bytes)
+  } catch (error) {
+    expect(error).toBeInstanceOf(TorrentRefused)
+  }
+  expect((process.threadCpuUsage().user - before) / 1_000).toBeLessThan(2_000) // 81 ms at most when measured
 })
 
 test.each([

@@ -42,7 +42,9 @@ export const torrentLimits = {
   minPieceLength: 1024,
   maxPieceLength: 64 * 1024 * 1024,
   trackers: 100,
-  bencode: { maxDepth: 8, maxValues: 250_000 },
+  /** Of all paths together: 10,000 files with 200 bytes each. */
+  nameBytes: 2 * 1024 * 1024,
+  bencode: { maxDepth: 8, maxValues: 100_000 },
 } as const
 
 /** A torrent that is not read further. `message` is for the person who sent it. */
@@ -113,9 +115,12 @@ function readFiles(info: BencodedDict, nameBytes: Uint8Array): TorrentFile[] {
   const items = listOf(listed, 'files')
   if (items.length === 0 || items.length > torrentLimits.files) throw new TorrentRefused(`has ${items.length} files`)
   let offset = 0
+  let named = 0
   return items.map((item, index) => {
     const entry = dictOf(item, 'a file')
     const parts = listOf(entry.entries.get('path.utf-8')?.value ?? entry.entries.get('path')?.value, 'path')
+    for (const part of parts) named += part instanceof Uint8Array ? part.length : 0
+    if (named > torrentLimits.nameBytes) throw new TorrentRefused(`has more than ${torrentLimits.nameBytes} bytes of names`)
     const attributes = entry.entries.get('attr')?.value
     const file = {
       index,
@@ -167,11 +172,15 @@ function bytesOf(dict: BencodedDict, key: string): Uint8Array {
   return value
 }
 
-/** The strings under a key, whether one, a list, or a list of lists; what is not text is passed over. */
+/** The strings under a key, whether one, a list, or a list of lists, the first so many; what is not text is passed over. */
 function texts(dict: BencodedDict, key: string): string[] {
-  const collect = (value: Bencoded | undefined): string[] => {
-    if (value instanceof Uint8Array) return value.length > 0 && value.length <= 2048 ? [Buffer.from(value).toString()] : []
-    return typeof value === 'object' && value.kind === 'list' ? value.items.flatMap(collect) : []
+  const found = new Set<string>()
+  const collect = (value: Bencoded | undefined): void => {
+    if (found.size >= torrentLimits.trackers) return
+    if (value instanceof Uint8Array) {
+      if (value.length > 0 && value.length <= 2048) found.add(Buffer.from(value).toString())
+    } else if (typeof value === 'object' && value.kind === 'list') for (const item of value.items) collect(item)
   }
-  return collect(dict.entries.get(key)?.value)
+  collect(dict.entries.get(key)?.value)
+  return [...found]
 }
