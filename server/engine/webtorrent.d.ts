@@ -2,6 +2,7 @@
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
   import type { Server as HttpServer } from 'node:http'
+  import type { Socket } from 'node:net'
 
   export interface ClientOptions {
     dht: boolean
@@ -78,6 +79,8 @@ declare module 'webtorrent' {
     readonly peerExtendedHandshake: { readonly reqq?: unknown }
     /** Bytes per second; with an argument, takes note of so many more. */
     downloadSpeed: (bytes?: number) => number
+    /** To the peer, through encryption if there is any. */
+    _push: (bytes: Uint8Array) => void
     cancel(piece: number, offset: number, length: number): void
     have(piece: number): void
     bitfield: (bitfield: Torrent['bitfield']) => void
@@ -93,6 +96,8 @@ declare module 'webtorrent' {
     readonly type: 'tcpOutgoing' | 'tcpIncoming'
     readonly addr: string
     readonly wire: Wire | null
+    readonly conn: Socket | null
+    readonly connected: boolean
     retries: number
     /** As `ClientOptions.secure`; looked at when it connects. */
     secure: 0 | 1
