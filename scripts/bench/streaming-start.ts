@@ -71,12 +71,15 @@ async function inTurn(seeded: SeededFile, line: { delayMs: number; bytesPerSecon
   }
 }
 
-/** Plays from the start, then from each of some places far apart, by a new request each. How long the first byte of each took. */
+/**
+ * Plays from the start, then from each of some places far apart, by a new request each. How long the first byte of each took.
+ * Later places lie before earlier ones: who reads ahead without end has not been there.
+ */
 async function watch(url: string, sizeBytes: number, seeks: number, began: number): Promise<number[]> {
   const waits: number[] = []
   for (let seek = 0; seek <= seeks; seek += 1) {
     const asked = seek === 0 ? began : performance.now()
-    const playing = await firstByte(url, Math.floor((sizeBytes * seek) / (seeks + 1)) + (seek === 0 ? 0 : 12_345))
+    const playing = await firstByte(url, seek === 0 ? 0 : Math.floor((sizeBytes * (seeks + 1 - seek)) / (seeks + 1)) + 12_345)
     waits.push(performance.now() - asked)
     if (seek < seeks) await play(playing)
     playing.destroy()

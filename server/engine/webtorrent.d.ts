@@ -83,6 +83,8 @@ declare module 'webtorrent' {
     readonly peerExtendedHandshake: { readonly reqq?: unknown }
     /** Bytes per second; with an argument, takes note of so many more. */
     downloadSpeed: (bytes?: number) => number
+    /** To the peer, through encryption if there is any. */
+    _push: (bytes: Uint8Array) => void
     cancel(piece: number, offset: number, length: number): void
     have(piece: number): void
     bitfield: (bitfield: Torrent['bitfield']) => void
@@ -98,6 +100,8 @@ declare module 'webtorrent' {
     readonly type: 'tcpOutgoing' | 'tcpIncoming'
     readonly addr: string
     readonly wire: Wire | null
+    readonly conn: Socket | null
+    readonly connected: boolean
     retries: number
     /** As `ClientOptions.secure`; looked at when it connects. */
     secure: 0 | 1

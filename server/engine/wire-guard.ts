@@ -129,7 +129,7 @@ export async function guardWires({ uploads, extensions }: WireGuardOptions): Pro
   }
 
   wire._onMessageLength = function onMessageLength(head) {
-    const length = Buffer.from(head.buffer, head.byteOffset, 4).readUInt32BE()
+    const length = (((head[0] ?? 0) << 24) | ((head[1] ?? 0) << 16) | ((head[2] ?? 0) << 8) | (head[3] ?? 0)) >>> 0
     if (length > mostMessageBytes) return drop(this, 'message too long')
     if (length === 0 && !afford(this)) return drop(this, 'flood')
     original._onMessageLength.call(this, head)
@@ -137,7 +137,7 @@ export async function guardWires({ uploads, extensions }: WireGuardOptions): Pro
 
   wire._onMessage = function onMessage(message) {
     if (wardOf(this).dropped) return
-    const [id = 0] = message
+    const id = message[0] ?? 0
     if ((lengths[id] ?? message.length) !== message.length || message.length < (leastLengths[id] ?? 1)) return drop(this, 'malformed message')
     if (!free.has(id) && !afford(this)) return drop(this, 'flood')
     try {
