@@ -1,13 +1,16 @@
 import type WebTorrent from 'webtorrent'
 import type { Torrent } from 'webtorrent'
+import { isPublicAddress } from '../lib/addresses.ts'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
 import type { EngineErrorCode, EngineSettings, TorrentStats } from './contract.ts'
+import { encryptOnRefusal } from './encryption.ts'
 import { greetEarly } from './greeting.ts'
+import { partsOf, rememberedPeers, rememberPeers } from './remembered-peers.ts'
 import { Requests } from './requests.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { byUrgency, heldBy, windowOf, type ActiveReader } from './window.ts'
+import { byUrgency, heldBy, tailOf, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -43,12 +46,22 @@ export class ActiveTorrent {
   #selected = ''
   #selecting = false
   #idleTimer: NodeJS.Timeout | null = null
+  /** When it is let go, by `performance.now()`, if nobody reads it until then. */
+  #idleAt = 0
+  /** Peers that are worth calling first another time, the latest to be found good last. */
+  #good = new Set<string>()
+  #remembering: Promise<unknown> = Promise.resolve()
   #announceTimer: NodeJS.Timeout | null = null
 
   constructor(options: ActiveTorrentOptions) {
     this.#options = options
     this.#started = this.#start().catch((error: unknown) => this.#fail(error))
     this.#announceLater(reannounce.firstMs)
+  }
+
+  /** Stays in the swarm for so long though nobody reads it: its peers are connected when somebody does. */
+  keep(forMs: number): void {
+    if (this.#readers.size === 0 && performance.now() + forMs > this.#idleAt) this.#idleIn(forMs)
   }
 
   want(reader: Omit<ActiveReader, 'next'>): void {
@@ -58,13 +71,11 @@ export class ActiveTorrent {
     this.#advance(reader.id)
   }
 
-  /** Whether a reader needs the piece: from where it stands to the end of its window, and whatever it was told is there. */
+  /** Whether a reader needs the piece: from where it stands to the end of its window, whatever it was told is there, and its tail. */
   holds(piece: number): boolean {
     const { info, settings } = this.#options
-    for (const reader of this.#readers.values()) {
-      const { from, to } = heldBy(reader, info, settings.windowBytes)
-      if (piece >= from && piece <= to) return true
-    }
+    const covers = (span: PieceSpan | null) => span !== null && piece >= span.from && piece <= span.to
+    for (const reader of this.#readers.values()) if (covers(heldBy(reader, info, settings.windowBytes)) || covers(tailOf(reader, info))) return true
     return false
   }
 
@@ -93,7 +104,7 @@ export class ActiveTorrent {
     if (!this.#readers.delete(readerId)) return
     this.#select()
     if (this.#readers.size > 0 || this.#closed) return
-    this.#idleTimer = setTimeout(this.#options.onIdle, this.#options.settings.idleMs)
+    this.#idleIn(this.#options.settings.idleMs)
   }
 
   /** Fails every reader. */
@@ -128,16 +139,19 @@ export class ActiveTorrent {
     this.#requests?.close()
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
-    await this.#storage?.settled()
+    await Promise.all([this.#storage?.settled(), this.#remembering])
   }
 
   async #start(): Promise<void> {
     const { after, settings, info, client, trackers, peers, confirmed } = this.#options
     await after
     const storage = await PieceStorage.open(settings.dataDir, info)
-    if (this.#closed) return
     this.#storage = storage
-    const torrent = client.add(torrentObject(info, trackers, peers), {
+    const remembered = info.private ? [] : await rememberedPeers(storage.folder)
+    const known = remembered.filter((peer) => settings.allowPrivateAddresses || isPublicAddress(partsOf(peer)?.host ?? ''))
+    if (this.#closed) return
+    for (const peer of known.toReversed()) this.#good.add(peer)
+    const torrent = client.add(torrentObject(info, trackers, [...peers, ...known]), {
       store: storage.chunkStore(),
       storeCacheSlots: 0,
       bitfield: storage.stored.bytes,
@@ -146,10 +160,12 @@ export class ActiveTorrent {
     this.#torrent = torrent
     this.#requests = new Requests(torrent)
     greetEarly(torrent)
+    encryptOnRefusal(torrent)
     // It would hash a piece or two of each file; `#advance` confirms each piece before it is first given away.
     torrent._verifyPieces = (done) => done(null)
     torrent.on('verified', (piece: number) => {
       confirmed.add(piece)
+      this.#remember(piece, storage.folder)
       for (const id of this.#readers.keys()) this.#advance(id)
     })
     torrent.on('error', (error: unknown) => this.#fail(error))
@@ -227,10 +243,30 @@ export class ActiveTorrent {
       for (let head = from; head <= to; head += 1) if (!this.#has(head)) return { from: head, to }
       return []
     })
-    const selected = lacking.map(({ from, to }) => `${from}-${to}`).join()
+    const tails = [...this.#readers.values()].flatMap((reader) => (reader.next === reader.start ? [] : lackingOf(tailOf(reader, info), (piece) => this.#has(piece))))
+    const selected = [...lacking.map(({ from, to }) => `${from}-${to}`), ...tails].join()
     if (selected === this.#selected) return
     this.#selected = selected
-    this.#requests?.want(byUrgency(lacking), lacking.map(({ from }) => from))
+    this.#requests?.want(byUrgency(lacking, tails), lacking.map(({ from }) => from))
+  }
+
+  #idleIn(ms: number): void {
+    if (this.#idleTimer) clearTimeout(this.#idleTimer)
+    this.#idleAt = performance.now() + ms
+    this.#idleTimer = setTimeout(this.#options.onIdle, ms)
+  }
+
+  /** Writes down who sent a piece that was right, if it can be called again: not who called us, from whatever port. */
+  #remember(piece: number, folder: string): void {
+    const before = this.#good.size
+    for (const { type, remoteAddress, remotePort } of this.#requests?.takeSources(piece) ?? []) {
+      if (type !== 'tcpOutgoing' || remoteAddress === undefined || remotePort === undefined) continue
+      const peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
+      this.#good.delete(peer)
+      this.#good.add(peer)
+    }
+    if (this.#good.size === before || this.#options.info.private) return
+    this.#remembering = this.#remembering.then(() => rememberPeers(folder, [...this.#good].reverse()))
   }
 
   #announceLater(delayMs: number): void {
@@ -240,4 +276,9 @@ export class ActiveTorrent {
       this.#announceLater(starving ? Math.min(delayMs * 2, reannounce.mostMs) : reannounce.firstMs)
     }, delayMs)
   }
+}
+
+function lackingOf(span: PieceSpan | null, has: (piece: number) => boolean): number[] {
+  if (!span) return []
+  return Array.from({ length: span.to - span.from + 1 }, (_, at) => span.from + at).filter((piece) => !has(piece))
 }

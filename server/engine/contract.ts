@@ -56,6 +56,8 @@ export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.stri
  * ahead of it when earlier bytes are known to be there already, at `end` when all are. `bytesPerSecond`: how fast it plays.
  */
 export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position, bytesPerSecond: z.number().positive().optional() })
+/** Asks to call a torrent's peers, and to fetch nothing, so that a reader who comes in this time starts at once. */
+export const Warm = z.strictObject({ infoHash, forMs: z.int().min(1).max(60_000) })
 export const InfoHashOnly = z.strictObject({ infoHash })
 const Nothing = z.strictObject({})
 
@@ -68,6 +70,7 @@ export const FromServer = z.union([
     request('open', OpenTorrent),
     request('metadata', FetchMetadata),
     request('want', Want),
+    request('warm', Warm),
     request('remove', InfoHashOnly),
     request('stats', Nothing),
     request('ping', Nothing),
@@ -112,6 +115,7 @@ export const engineReplies = {
   /** The info dictionary, its hash verified. */
   metadata: bytes,
   want: z.null(),
+  warm: z.null(),
   remove: z.null(),
   stats: EngineStats,
   ping: z.null(),

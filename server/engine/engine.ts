@@ -14,6 +14,9 @@ import { raiseWall } from './wall.ts'
 type Input<Op extends EngineRequest['op']> = Extract<EngineRequest, { op: Op }>['input']
 type Emit = (event: Exclude<FromEngine, { kind: 'reply' }>) => void
 
+/** Warm torrents at once: what a person opens in a minute; each has as many connections as one that is read. */
+const mostWarm = 8
+
 interface Known {
   readonly info: TorrentInfo
   readonly trackers: string[]
@@ -31,6 +34,8 @@ export class Engine {
   #emit: Emit
   #known = new Map<string, Known>()
   #readers = new Map<number, Known>()
+  /** Active though nobody has read them yet, the one warmed longest ago first. */
+  #warm = new Set<Known>()
   #searches = new Map<string, MetadataSearch>()
   /** Torrents on their way out, by info-hash: the folder is theirs until then. */
   #leaving = new Map<string, Promise<unknown>>()
@@ -87,8 +92,22 @@ export class Engine {
     if (!file || file.padding || position >= end || end > file.lengthBytes || position > start || start > end) throw new EngineError('refused', 'There is no such range.')
     if (known.forget) clearTimeout(known.forget)
     known.active ??= this.#activate(known)
+    this.#warm.delete(known)
     this.#readers.set(readerId, known)
     known.active.want({ id: readerId, fileIndex, start, end, position, bytesPerSecond })
+  }
+
+  warm({ infoHash, forMs }: Input<'warm'>): void {
+    const known = this.#known.get(infoHash)
+    if (!known) throw new EngineError('not_open', 'The torrent is not open.')
+    if (known.active && !this.#warm.has(known)) return known.active.keep(forMs) // it is read, or was just now
+    if (known.forget) clearTimeout(known.forget)
+    known.active ??= this.#activate(known)
+    known.active.keep(forMs)
+    this.#warm.delete(known)
+    this.#warm.add(known)
+    const [oldest] = this.#warm
+    if (this.#warm.size > mostWarm && oldest) this.#leave(oldest)
   }
 
   progress(readerId: number, position: number): void {
@@ -149,6 +168,7 @@ export class Engine {
   #leave(known: Known): void {
     const { active, info: { infoHash } } = known
     if (known.forget) clearTimeout(known.forget)
+    this.#warm.delete(known)
     if (this.#known.get(infoHash) === known) {
       this.#known.delete(infoHash)
       this.#emit({ kind: 'closed', infoHash })

@@ -7,7 +7,6 @@ import { encodeBencode, type Encodable } from '../lib/bencode.ts'
 import { infoHashOf } from '../lib/infohash.ts'
 import { readThrough, startTestEngine, type TestEngine } from '../test/engine.ts'
 import { allOf, dialPeer, framed, handshakeOf, message, seeding, sendAsIs, startPeer, type ScriptedPeer, type ScriptedWire } from '../test/scripted-peer.ts'
-import { startSilentPeer } from '../test/silent-peer.ts'
 import { startSwarm, type Swarm } from '../test/swarm.ts'
 
 const MiB = 1024 * 1024
@@ -62,7 +61,7 @@ describe('a stream survives, while one honest peer remains, a peer that', () => 
     await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 2 * MiB }], pieceLength: 64 * 1024, seeding: false })
     await using engine = await startTestEngine()
     await using honest = await startPeer(seeding(swarm), '127.0.0.2')
-    await using staller = await startSilentPeer(swarm.infoHash, 32, '127.0.0.3')
+    await using staller = await startPeer(seeding(swarm, () => {}), '127.0.0.3')
     expect(sha256(await readFrom(engine, swarm, staller, honest))).toBe(swarm.files[0]?.sha256)
   })
 

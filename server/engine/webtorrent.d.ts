@@ -76,6 +76,8 @@ declare module 'webtorrent' {
     readonly remoteAddress?: string
     readonly remotePort?: number
     readonly type: string
+    /** Null until its handshake has come. */
+    readonly peerId: string | null
     readonly peerChoking: boolean
     readonly peerInterested: boolean
     amInterested: boolean

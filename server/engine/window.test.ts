@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it, test } from 'vitest'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import { byUrgency, heldBy, windowOf } from './window.ts'
+import { byUrgency, heldBy, tailOf, windowOf } from './window.ts'
 
 const MiB = 1024 * 1024
 
@@ -54,6 +54,17 @@ test('what a reader holds is its window and what it was told is there, from wher
 test('several windows are fetched side by side, what they share once', () => {
   expect(byUrgency([{ from: 5, to: 8 }, { from: 7, to: 8 }, { from: 0, to: 0 }])).toEqual([5, 7, 0, 6, 8])
   expect(byUrgency([])).toEqual([])
+  expect(byUrgency([{ from: 0, to: 5 }], [90, 91])).toEqual([0, 1, 2, 3, 90, 91, 4, 5])
+  expect(byUrgency([{ from: 0, to: 1 }], [90, 91])).toEqual([0, 1, 90, 91])
+})
+
+test.each([
+  ['a film read from its start has one', 'film.MP4', reading(0), { from: 7999, to: 7999 }],
+  ['not once it is read from elsewhere', 'film.mp4', { ...reading(0), start: 1 }, null],
+  ['nor when its start alone is asked for', 'film.mp4', reading(0, 0, 0, 4 * MiB), null],
+  ['nor has a file of another kind', 'film.ts', reading(0), null],
+])('the tail: %s', (_what, path, reader, expected) => {
+  expect(tailOf({ ...reader, start: reader.start === -1 ? 0 : reader.start }, { ...film, files: film.files.map((file) => ({ ...file, path })) })).toEqual(expected)
 })
 
 it('lies inside the torrent, begins where the reader stands, and is bounded, for every reader', () => {

@@ -50,13 +50,31 @@ export function heldBy(reader: ActiveReader, info: TorrentInfo, mostBytes: numbe
   return { from, to: Math.max(to, promised) }
 }
 
-/** The pieces of several windows, each once: those that are next for their readers first. */
-export function byUrgency(windows: readonly PieceSpan[]): number[] {
+/** Kinds of file whose index may lie at the end: a player that begins one goes there next. */
+const indexedAtEnd = /\.(mp4|m4v|m4a|mov|mkv|webm|avi)$/i
+/** The index of a film of two hours, most often; the rest of a larger one comes as its reader asks for it. */
+const tailBytes = 1024 * 1024
+
+/** The end of a film that is read from its start to its end; null where there is none to fetch ahead. */
+export function tailOf({ fileIndex, start, end }: ActiveReader, info: TorrentInfo): PieceSpan | null {
+  const file = info.files[fileIndex]
+  if (!file || start > 0 || end < file.lengthBytes || end <= tailBytes || !indexedAtEnd.test(file.path)) return null
+  const pieceAt = (position: number) => Math.floor((file.offset + position) / info.pieceLength)
+  return { from: pieceAt(end - tailBytes), to: pieceAt(end - 1) }
+}
+
+/** So many of each window's pieces come before any tail. */
+const beforeTails = 4
+
+/** The pieces of several windows, each once: those that are next for their readers first; then `tails`, then what lies further ahead. */
+export function byUrgency(windows: readonly PieceSpan[], tails: readonly number[] = []): number[] {
   const pieces = new Set<number>()
-  const longest = Math.max(0, ...windows.map(({ from, to }) => to - from + 1))
+  const longest = Math.max(beforeTails, ...windows.map(({ from, to }) => to - from + 1))
   for (let ahead = 0; ahead < longest; ahead += 1) {
+    if (ahead === beforeTails) for (const piece of tails) pieces.add(piece)
     for (const { from, to } of windows) if (from + ahead <= to) pieces.add(from + ahead)
   }
+  for (const piece of tails) pieces.add(piece)
   return [...pieces]
 }
 
