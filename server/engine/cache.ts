@@ -1,0 +1,378 @@
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { infoHashPattern } from '../lib/infohash.ts'
+import { EngineError, type CacheStats } from './contract.ts'
+import { FreeSpace } from './free-space.ts'
+import { MapFile, mapName } from './map-file.ts'
+import { segmentName, torrentFolder, type SegmentOfFile } from './segments.ts'
+import { storedSegments, type StoredSegment } from './stored-segments.ts'
+
+/** A torrent that is open: asked before a segment of it is dropped, and told. */
+export interface SegmentKeeper {
+  /** Whether a reader needs bytes of it. */
+  holds(segment: SegmentOfFile): boolean
+  /** Strikes its pieces from the map, on disk too: after it, the file may go at any moment. */
+  strike(segment: SegmentOfFile): Promise<void>
+  /** Its file is gone. */
+  gone(segment: SegmentOfFile): void
+}
+
+export interface CacheOptions {
+  readonly dataDir: string
+  /** What viewers have had fetched: the least recently played goes when it is used up. */
+  readonly cacheBytes: number
+  /** What the operator published: never dropped for room. */
+  readonly publishedBytes: number
+  /** Left free on the disk for others. */
+  readonly freeSpaceBytes: number
+  readonly onEvent: (event: { event: string; detail: string }) => void
+}
+
+/** No room, and nothing that could go. */
+export class StorageFull extends EngineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('storage_full', message, options)
+  }
+}
+
+interface Share {
+  readonly infoHash: string
+  readonly segments: Map<string, Entry>
+  keeper: SegmentKeeper | null
+  pool: Pool
+}
+interface Entry extends SegmentOfFile {
+  readonly share: Share
+  readonly name: string
+  length: number
+  playedAt: number
+  wasPlayed: boolean
+  /** Writes on their way. */
+  pins: number
+  /** A write to it failed: its length is to be looked up. */
+  isDoubtful: boolean
+  leaving: Promise<void> | null
+}
+/** `entries` in the order in which they were last played. */
+interface Pool { readonly budgetBytes: number; usedBytes: number; readonly entries: Set<Entry> }
+
+/**
+ * What all torrents have on disk, segment by segment, within its budgets. A segment is charged by its length, in blocks:
+ * that is what a file system without holes needs for it, and what a sum over the disk finds, also after a crash.
+ */
+export class Cache {
+  readonly #dataDir: string
+  readonly #onEvent: CacheOptions['onEvent']
+  readonly #free: FreeSpace
+  readonly #viewers: Pool
+  readonly #published: Pool
+  #shares = new Map<string, Share>()
+  /** What was said of torrents before the scan came to them. */
+  #saidPublished = new Map<string, boolean>()
+  #isScanned = false
+  #scanned: Promise<void>
+  /** One makes room at a time, or each would drop a segment where one was enough. */
+  #turn: Promise<void> = Promise.resolve()
+  #isFull = false
+  #evictions = 0
+
+  /** Begins to look through the folder: the first write waits until it has been, nothing else does. */
+  constructor({ dataDir, cacheBytes, publishedBytes, freeSpaceBytes, onEvent }: CacheOptions) {
+    this.#dataDir = dataDir
+    this.#onEvent = onEvent
+    this.#free = new FreeSpace(dataDir, freeSpaceBytes)
+    this.#viewers = { budgetBytes: cacheBytes, usedBytes: 0, entries: new Set() }
+    this.#published = { budgetBytes: publishedBytes, usedBytes: 0, entries: new Set() }
+    this.#scanned = this.#scan()
+  }
+
+  /** Says whose budget a torrent counts against. */
+  setPublished(infoHash: string, published: boolean): void {
+    if (!this.#isScanned) this.#saidPublished.set(infoHash, published)
+    const share = this.#shares.get(infoHash)
+    const pool = published ? this.#published : this.#viewers
+    if (!share || share.pool === pool) return
+    const entries = [...share.segments.values()]
+    for (const entry of entries) this.#leavePool(entry)
+    share.pool = pool
+    for (const entry of entries) this.#joinPool(entry)
+  }
+
+  /** A torrent is being opened: from now on it is asked. Resolves when none of its segments is on its way out. */
+  async adopt(infoHash: string, published: boolean, keeper: SegmentKeeper): Promise<void> {
+    const share = this.#shareOf(infoHash, published)
+    share.keeper = keeper
+    this.setPublished(infoHash, published)
+    await Promise.allSettled([...share.segments.values()].map(({ leaving }) => leaving))
+  }
+
+  /** What an adopted torrent found in its folder. */
+  enter(infoHash: string, segments: readonly (StoredSegment & { readonly playedAt: number })[]): void {
+    const share = this.#shares.get(infoHash)
+    if (!share) return
+    for (const entry of [...share.segments.values()]) this.#forget(entry)
+    for (const segment of segments) this.#add(share, segment, segment.size, segment.playedAt)
+    if (this.#isScanned) this.#sort(share.pool)
+  }
+
+  /** The torrent is closed; its data stays. */
+  disown(infoHash: string, keeper: SegmentKeeper): void {
+    const share = this.#shares.get(infoHash)
+    if (share?.keeper !== keeper) return
+    share.keeper = null
+    if (share.segments.size === 0) this.#shares.delete(infoHash)
+  }
+
+  /**
+   * Room for a segment of an adopted torrent to become so long, made by dropping what was least recently played. It stays
+   * until the claim is released. @throws StorageFull
+   */
+  async claim(infoHash: string, segment: SegmentOfFile, length: number): Promise<{ release(failed?: boolean): Promise<void> }> {
+    await this.#scanned
+    const entry = await this.#pinned(this.#shareOf(infoHash, false), segment)
+    const release = async (failed = false) => {
+      entry.pins -= 1
+      entry.isDoubtful ||= failed
+      if (entry.isDoubtful) await this.#measure(entry)
+    }
+    try {
+      await this.#free.look(growthOf(entry, length))
+      if (this.#fits(entry, length)) this.#grow(entry, length)
+      else await (this.#turn = this.#turn.catch(() => {}).then(() => this.#makeRoom(entry, length)))
+    } catch (error) {
+      await release(true)
+      throw error
+    }
+    return { release }
+  }
+
+  /** Drops one segment because the disk says that it is full, whatever was reckoned. @throws StorageFull */
+  async relieve(): Promise<void> {
+    const relief = this.#turn.catch(() => {}).then(() => this.#evict(this.#victim() ?? this.#full('The disk is full.')))
+    this.#turn = relief
+    await relief
+  }
+
+  /** Asks the disk what it has free, if that is due. */
+  async refresh(): Promise<void> {
+    await this.#free.look(0)
+  }
+
+  /** Whether `claim` would find room now, as far as is known. */
+  hasRoom(infoHash: string, segment: SegmentOfFile, length: number): boolean {
+    const share = this.#shares.get(infoHash)
+    if (!this.#isScanned || !share) return true
+    const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share }
+    return this.#fits(entry, length) || (!this.#isPublishedOver(entry, length) && this.#victim() !== null)
+  }
+
+  /** A reader went through it. Says whether it was another segment that was played last. */
+  played(infoHash: string, segment: SegmentOfFile, at: number): void {
+    const entry = this.#shares.get(infoHash)?.segments.get(segmentName(segment))
+    if (!entry) return
+    entry.wasPlayed = true
+    this.#touch(entry, at)
+  }
+
+  /** Bytes were fetched into it: that counts as long as nobody has played it. */
+  fetched(infoHash: string, segment: SegmentOfFile, at: number): void {
+    const entry = this.#shares.get(infoHash)?.segments.get(segmentName(segment))
+    if (entry && !entry.wasPlayed) this.#touch(entry, at)
+  }
+
+  /** Drops what no reader needs of a torrent, or of one file of it; says how many bytes that freed. */
+  async evict(infoHash: string, fileIndex?: number): Promise<number> {
+    await this.#scanned
+    let bytes = 0
+    for (const entry of [...(this.#shares.get(infoHash)?.segments.values() ?? [])]) {
+      if ((fileIndex !== undefined && entry.fileIndex !== fileIndex) || !isFree(entry)) continue
+      bytes += charge(entry.length)
+      await this.#evict(entry)
+    }
+    return bytes
+  }
+
+  /** Deletes all of a torrent that is closed: first what says that it is there. */
+  async remove(infoHash: string): Promise<void> {
+    await this.#scanned
+    const share = this.#shares.get(infoHash)
+    await Promise.allSettled([...(share?.segments.values() ?? [])].map(({ leaving }) => leaving))
+    const folder = join(this.#dataDir, torrentFolder(infoHash))
+    await rm(join(folder, mapName), { force: true }).catch(() => {}) // as when the folder is a file: the next says it
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    for (const entry of [...(share?.segments.values() ?? [])]) this.#forget(entry)
+    if (share && !share.keeper) this.#shares.delete(infoHash)
+  }
+
+  async stats(): Promise<CacheStats> {
+    await this.#scanned
+    const free = await this.#free.ask()
+    return {
+      usedBytes: this.#viewers.usedBytes,
+      budgetBytes: this.#viewers.budgetBytes,
+      publishedBytes: this.#published.usedBytes,
+      freeBytes: Number.isFinite(free) ? free : null,
+      segments: this.#viewers.entries.size + this.#published.entries.size,
+      evictions: this.#evictions,
+    }
+  }
+
+  /** Torrent by torrent, some files at a time: it must not stand in the way of the first start. */
+  async #scan(): Promise<void> {
+    for (const infoHash of await readdir(this.#dataDir).catch(() => [])) {
+      if (!infoHashPattern.test(infoHash) || this.#shares.has(infoHash)) continue
+      const folder = join(this.#dataDir, torrentFolder(infoHash))
+      const [segments, map] = await Promise.all([storedSegments(folder), MapFile.read(folder)])
+      if (segments.length === 0 || this.#shares.has(infoHash)) continue // opened meanwhile: it has entered what it found
+      const share = this.#shareOf(infoHash, this.#saidPublished.get(infoHash) ?? map?.published ?? false)
+      for (const segment of segments) this.#add(share, segment, segment.size, map?.records.get(segment.name)?.playedAt ?? changedAt(segment))
+    }
+    this.#sort(this.#viewers)
+    this.#isScanned = true
+    this.#saidPublished.clear()
+  }
+
+  async #pinned(share: Share, segment: SegmentOfFile): Promise<Entry> {
+    for (;;) {
+      const entry = share.segments.get(segmentName(segment)) ?? this.#add(share, segment, 0, Date.now())
+      if (!entry.leaving) {
+        entry.pins += 1
+        return entry
+      }
+      await entry.leaving.catch(() => {})
+    }
+  }
+
+  async #makeRoom(entry: Entry, length: number): Promise<void> {
+    while (!this.#fits(entry, length)) {
+      if (this.#isPublishedOver(entry, length)) this.#full('PUBLISHED_BYTES are used up.')
+      const isDisk = !this.#free.allows(growthOf(entry, length))
+      await this.#evict(this.#victim() ?? this.#full(isDisk ? 'The disk has no more than FREE_SPACE_BYTES free.' : 'CACHE_BYTES are used up by what is playing.'))
+    }
+    this.#grow(entry, length) // at once, before another looks
+  }
+
+  #full(message: string): never {
+    if (!this.#isFull) this.#onEvent({ event: 'storage_full', detail: message })
+    this.#isFull = true
+    throw new StorageFull(message)
+  }
+
+  #fits(entry: Pick<Entry, 'length' | 'share'>, length: number): boolean {
+    const growth = growthOf(entry, length)
+    const { usedBytes, budgetBytes } = entry.share.pool
+    return growth === 0 || (usedBytes + growth <= budgetBytes && this.#free.allows(growth))
+  }
+
+  #isPublishedOver(entry: Pick<Entry, 'length' | 'share'>, length: number): boolean {
+    return entry.share.pool === this.#published && this.#published.usedBytes + growthOf(entry, length) > this.#published.budgetBytes
+  }
+
+  #grow(entry: Entry, length: number): void {
+    const growth = growthOf(entry, length)
+    if (growth > 0) this.#isFull = false
+    entry.share.pool.usedBytes += growth
+    this.#free.take(growth)
+    entry.length = Math.max(entry.length, length)
+  }
+
+  /** The least recently played that nobody needs. */
+  #victim(): Entry | null {
+    for (const entry of this.#viewers.entries) if (isFree(entry)) return entry
+    return null
+  }
+
+  /** Map first, then the file: whenever the process dies, the map says nothing that is not there. */
+  async #evict(entry: Entry): Promise<void> {
+    const { share } = entry
+    const folder = join(this.#dataDir, torrentFolder(share.infoHash))
+    entry.leaving = (async () => {
+      // A map that cannot be written does not keep the file: what is missing is left out of it when it is read.
+      await (share.keeper ? share.keeper.strike(entry) : strikeClosed(folder, entry)).catch(() => {})
+      const blocks = await stat(join(folder, entry.name)).then((found) => found.blocks * 512, () => 0)
+      await rm(join(folder, entry.name), { force: true })
+      this.#free.take(-blocks)
+      this.#evictions += 1
+    })()
+    try {
+      await entry.leaving
+      this.#forget(entry)
+      share.keeper?.gone(entry)
+      if (share.segments.size > 0 || share.keeper) return
+      this.#shares.delete(share.infoHash)
+      await rm(folder, { recursive: true, force: true })
+    } catch (error) {
+      entry.leaving = null
+      this.#touch(entry, Date.now()) // others first, the next time
+      throw new EngineError('storage_failed', `A segment could not be deleted: ${String(error)}`, { cause: error })
+    }
+  }
+
+  /** Looks up how long it is when nobody writes to it. */
+  async #measure(entry: Entry): Promise<void> {
+    if (entry.pins > 0 || entry.leaving) return
+    const found = await stat(join(this.#dataDir, torrentFolder(entry.share.infoHash), entry.name)).catch(() => null)
+    if (entry.pins > 0 || entry.leaving || !entry.share.segments.has(entry.name)) return
+    this.#leavePool(entry)
+    entry.isDoubtful = false
+    entry.length = found?.isFile() ? found.size : 0
+    if (found) this.#joinPool(entry)
+    else entry.share.segments.delete(entry.name)
+  }
+
+  #shareOf(infoHash: string, published: boolean): Share {
+    let share = this.#shares.get(infoHash)
+    if (!share) this.#shares.set(infoHash, share = { infoHash, segments: new Map(), keeper: null, pool: published ? this.#published : this.#viewers })
+    return share
+  }
+
+  #add(share: Share, { fileIndex, segment }: SegmentOfFile, length: number, playedAt: number): Entry {
+    const name = segmentName({ fileIndex, segment })
+    const entry: Entry = { share, fileIndex, segment, name, length, playedAt, wasPlayed: false, pins: 0, isDoubtful: false, leaving: null }
+    share.segments.set(name, entry)
+    this.#joinPool(entry)
+    return entry
+  }
+
+  #forget(entry: Entry): void {
+    this.#leavePool(entry)
+    entry.share.segments.delete(entry.name)
+  }
+
+  #joinPool(entry: Entry): void {
+    entry.share.pool.entries.add(entry)
+    entry.share.pool.usedBytes += charge(entry.length)
+  }
+
+  #leavePool(entry: Entry): void {
+    if (entry.share.pool.entries.delete(entry)) entry.share.pool.usedBytes -= charge(entry.length)
+  }
+
+  #touch(entry: Entry, at: number): void {
+    entry.playedAt = at
+    if (entry.share.pool.entries.delete(entry)) entry.share.pool.entries.add(entry)
+  }
+
+  #sort({ entries }: Pool): void {
+    const sorted = [...entries].sort((one, other) => one.playedAt - other.playedAt)
+    entries.clear()
+    for (const entry of sorted) entries.add(entry)
+  }
+}
+
+const blockBytes = 4096
+const charge = (length: number) => Math.ceil(length / blockBytes) * blockBytes
+const growthOf = ({ length: now }: Pick<Entry, 'length'>, length: number) => Math.max(charge(length) - charge(now), 0)
+const isFree = (entry: Entry) => entry.pins === 0 && !entry.leaving && !entry.share.keeper?.holds(entry)
+const changedAt = ({ changedNs }: StoredSegment) => Number(changedNs / 1_000_000n)
+
+/** Strikes a segment of a torrent that is not open. */
+async function strikeClosed(folder: string, segment: SegmentOfFile): Promise<void> {
+  const map = await MapFile.read(folder)
+  if (!map) return
+  // Without a record (the engine died before it was written) nothing says which pieces are in it: then none is claimed.
+  const { from, to } = map.records.get(segmentName(segment)) ?? { from: 0, to: map.pieces.pieces - 1 }
+  for (let piece = from; piece <= to; piece += 1) map.strike(piece)
+  map.forget(segmentName(segment))
+  await map.save()
+}
