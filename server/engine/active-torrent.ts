@@ -5,7 +5,7 @@ import type { TorrentInfo } from '../lib/torrent.ts'
 import type { EngineErrorCode, EngineSettings, TorrentStats } from './contract.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { windowOf, type ActiveReader, type PieceWindow } from './window.ts'
+import { heldBy, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -54,11 +54,32 @@ export class ActiveTorrent {
     this.#advance(reader.id)
   }
 
+  /** Whether a reader needs the piece: from where it stands to the end of its window, and whatever it was told is there. */
+  holds(piece: number): boolean {
+    const { info, settings } = this.#options
+    for (const reader of this.#readers.values()) {
+      const { from, to } = heldBy(reader, info, settings.windowBytes)
+      if (piece >= from && piece <= to) return true
+    }
+    return false
+  }
+
+  /** Takes note that storage has these pieces no longer: they are fetched again when a window comes to them, and peers are told. */
+  lost(pieces: Iterable<number>): void {
+    const torrent = this.#torrent
+    for (const piece of pieces) {
+      this.#options.confirmed.delete(piece)
+      if (!torrent || torrent.destroyed || !this.#ready || !torrent.bitfield.get(piece)) continue
+      torrent._markUnverified(piece)
+      for (const wire of torrent.wires) wire.lt_donthave.donthave(piece)
+    }
+    this.#select()
+  }
+
   progress(readerId: number, position: number): void {
     const reader = this.#readers.get(readerId)
     if (!reader || position <= reader.position) return
     reader.position = position
-    this.#select()
     this.#advance(readerId)
   }
 
@@ -138,7 +159,7 @@ export class ActiveTorrent {
     this.#options.onIdle()
   }
 
-  /** Says how far a reader's bytes are there. Pieces from an earlier process are confirmed first, a window ahead at most. */
+  /** Says how far a reader's bytes are there, a window ahead at most. Pieces from an earlier process are confirmed first. */
   #advance(readerId: number): void {
     if (!this.#ready) return
     if (this.#advancing.has(readerId)) return void this.#advancing.set(readerId, true)
@@ -159,15 +180,13 @@ export class ActiveTorrent {
     const before = reader.next
     while (reader.next < reader.end && this.#readers.get(readerId) === reader) {
       const piece = Math.floor((offset + reader.next) / info.pieceLength)
-      if (!storage.stored.has(piece) || !this.#torrent?.bitfield.get(piece)) break
+      if (piece > windowOf(reader, info, settings.windowBytes).to || !this.#has(piece)) break
       if (!confirmed.has(piece)) {
-        if (piece > (windowOf(reader, info, settings.windowBytes)?.to ?? -1)) break
-        if (await storage.check(piece)) confirmed.add(piece)
-        else {
-          if (!this.#torrent.destroyed) this.#torrent._markUnverified(piece)
-          this.#selected = ''
+        if (!(await storage.check(piece))) {
+          this.lost([piece])
           break
         }
+        confirmed.add(piece)
       }
       reader.next = Math.min(reader.end, (piece + 1) * info.pieceLength - offset)
     }
@@ -176,25 +195,33 @@ export class ActiveTorrent {
     this.#select()
   }
 
-  /** Makes webtorrent want the windows of the readers, and nothing else; takes back what it has asked peers for beyond them. */
+  #has(piece: number): boolean {
+    return (this.#storage?.stored.has(piece) && this.#torrent?.bitfield.get(piece)) ?? false
+  }
+
+  /** Makes webtorrent want what the readers' windows lack, and nothing else; takes back what it has asked peers for beyond them. */
   #select(): void {
     const torrent = this.#torrent
     if (!torrent || torrent.destroyed || !this.#ready) return
     const { info, settings } = this.#options
-    const windows = [...this.#readers.values()].flatMap((reader) => windowOf(reader, info, settings.windowBytes) ?? [])
-    const selected = windows.map(({ head, to }) => `${head}-${to}`).join()
+    const lacking = [...this.#readers.values()].flatMap((reader) => {
+      const { from, to } = windowOf(reader, info, settings.windowBytes)
+      for (let head = from; head <= to; head += 1) if (!this.#has(head)) return { from: head, to }
+      return []
+    })
+    const selected = lacking.map(({ from, to }) => `${from}-${to}`).join()
     if (selected === this.#selected) return
     this.#selected = selected
     torrent._selections.clear()
     torrent._critical.length = 0
-    cancelBeyond(torrent, windows)
-    for (const { head, to } of windows) {
-      const urgent = Math.min(head + 1, to)
-      torrent.critical(head, urgent)
-      torrent._select(head, urgent, 2, undefined, true)
-      torrent._select(head, to, 1, undefined, true)
+    cancelBeyond(torrent, lacking)
+    for (const { from, to } of lacking) {
+      const urgent = Math.min(from + 1, to)
+      torrent.critical(from, urgent)
+      torrent._select(from, urgent, 2, undefined, true)
+      torrent._select(from, to, 1, undefined, true)
     }
-    if (windows.length === 0) torrent._updateSelections()
+    if (lacking.length === 0) torrent._updateSelections()
   }
 
   #announceLater(delayMs: number): void {
@@ -207,7 +234,7 @@ export class ActiveTorrent {
 }
 
 /** CANCELs requests that no window covers: a seek would wait behind them. */
-function cancelBeyond(torrent: Torrent, windows: readonly PieceWindow[]): void {
+function cancelBeyond(torrent: Torrent, windows: readonly PieceSpan[]): void {
   for (const wire of torrent.wires) {
     for (const { piece, offset, length } of [...wire.requests]) {
       if (!windows.some(({ from, to }) => piece >= from && piece <= to)) wire.cancel(piece, offset, length)

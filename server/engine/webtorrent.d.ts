@@ -59,6 +59,8 @@ declare module 'webtorrent' {
   export interface Wire {
     requests: Request[]
     cancel(piece: number, offset: number, length: number): void
+    /** Says nothing to a peer that does not know the extension. */
+    readonly lt_donthave: { donthave(piece: number): void }
   }
 
   export interface Torrent extends EventEmitter {
