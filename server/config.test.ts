@@ -33,7 +33,7 @@ test('with an empty environment everything has its default', () => {
     sessions: { app: { idleMs: 30 * dayMs, absoluteMs: 180 * dayMs }, console: { idleMs: 30 * 60_000, absoluteMs: 12 * 3_600_000 } },
     erasureGraceMs: 14 * dayMs,
     logLevel: 'info',
-    torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000 },
+    torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, publishedBytes: 100 * 1024 ** 3, freeSpaceBytes: 1024 ** 3, timeoutMs: 30_000 },
     passwordStrict: false,
     breachedPasswordsFile: null,
     rateLimitFactor: 1,
@@ -60,7 +60,7 @@ test('what is set is used', () => {
     DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
     HSTS: 'max-age=600', TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
     APP_SESSION_IDLE_DAYS: '7', APP_SESSION_DAYS: '60', STAFF_SESSION_IDLE_MINUTES: '10', STAFF_SESSION_HOURS: '8', ERASURE_GRACE_DAYS: '3',
-    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
+    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', PUBLISHED_BYTES: '0', FREE_SPACE_BYTES: '7', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
   })
   expect(config).toEqual({
     production: true,
@@ -77,7 +77,7 @@ test('what is set is used', () => {
     sessions: { app: { idleMs: 7 * dayMs, absoluteMs: 60 * dayMs }, console: { idleMs: 10 * 60_000, absoluteMs: 8 * 3_600_000 } },
     erasureGraceMs: 3 * dayMs,
     logLevel: 'warn',
-    torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, timeoutMs: 5_000 },
+    torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, publishedBytes: 0, freeSpaceBytes: 7, timeoutMs: 5_000 },
     passwordStrict: true,
     breachedPasswordsFile: '/srv/hibp.txt',
     rateLimitFactor: 10,
@@ -99,7 +99,7 @@ test.each<[string, string]>([
   ['HSTS', 'on'], ['HSTS', 'max-age=1\r\nX: y'], ['HSTS', 'max-age=-1'],
   ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'null'], ['CORS_ORIGINS', 'https://app.example.org/'], ['CORS_ORIGINS', 'https://*.example.org'], ['CORS_ORIGINS', 'app.example.org'], ['CORS_ORIGINS', 'https://App.example.org'],
   ['SMTP_URL', 'https://mail.example.org'], ['SMTP_URL', 'mail'], ['SMTP_URL', 'smtps://mail.example.org?tls.rejectUnauthorized=false'],
-  ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'],
+  ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'], ['PUBLISHED_BYTES', '-1'], ['FREE_SPACE_BYTES', '1G'],
   ['SWARM_TIMEOUT_SECONDS', '0'], ['RATE_LIMIT_FACTOR', '0'], ['CATALOGUE_PUBLIC', 'true'], ['CATALOGUE_PUBLIC', 'ON'], ['MAIL_FROM', 'x'], ['SIGN_UP_POLICY', 'open'],
   ['APP_SESSION_IDLE_DAYS', '0'], ['APP_SESSION_IDLE_DAYS', '181'], ['APP_SESSION_DAYS', '29'], ['STAFF_SESSION_IDLE_MINUTES', '721'], ['STAFF_SESSION_HOURS', '0'], ['ERASURE_GRACE_DAYS', '91'], ['ERASURE_GRACE_DAYS', '-1'],
 ])('%s=%s is refused by name', (name, value) => {

@@ -53,6 +53,7 @@ const noEngine: EngineClient = {
   open: refused,
   metadata: refused,
   remove: refused,
+  evict: refused,
   stats: refused,
   reader: () => {
     throw new EngineError('unavailable', 'The engine runs with the service only.')

@@ -2,7 +2,11 @@ import type WebTorrent from 'webtorrent'
 import type { Torrent } from 'webtorrent'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import type { EngineErrorCode, EngineSettings, TorrentStats } from './contract.ts'
+import { StorageFull, type Cache } from './cache.ts'
+import { chunkStoreOf } from './chunk-store.ts'
+import { EngineError, type EngineErrorCode, type EngineSettings, type TorrentStats } from './contract.ts'
+import { piecesOfSegment } from './piece-spans.ts'
+import { segmentBytes } from './segments.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
 import { heldBy, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
@@ -13,6 +17,8 @@ export interface ActiveTorrentOptions {
   readonly info: TorrentInfo
   readonly trackers: readonly string[]
   readonly peers: readonly string[]
+  readonly cache: Cache
+  readonly published: boolean
   /** Pieces that this process has hashed itself. */
   readonly confirmed: PieceMap
   /** Settled when an earlier life of this torrent has let go of its folder. */
@@ -50,8 +56,15 @@ export class ActiveTorrent {
   want(reader: Omit<ActiveReader, 'next'> & { readonly start: number }): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     this.#readers.set(reader.id, { ...reader, next: reader.start })
+    this.#storage?.played(reader.fileIndex, reader.position, reader.position + 1)
     this.#select()
     this.#advance(reader.id)
+  }
+
+  /** What is said to be in the segment at a position is to be looked at again before it is given away. */
+  doubt(fileIndex: number, position: number): void {
+    const { from, to } = piecesOfSegment(this.#options.info, fileIndex, Math.floor(position / segmentBytes))
+    for (let piece = from; piece <= to; piece += 1) this.#options.confirmed.delete(piece)
   }
 
   /** Whether a reader needs the piece: from where it stands to the end of its window, and whatever it was told is there. */
@@ -79,6 +92,7 @@ export class ActiveTorrent {
   progress(readerId: number, position: number): void {
     const reader = this.#readers.get(readerId)
     if (!reader || position <= reader.position) return
+    this.#storage?.played(reader.fileIndex, reader.position, position)
     reader.position = position
     this.#advance(readerId)
   }
@@ -121,17 +135,17 @@ export class ActiveTorrent {
     await this.#started
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
-    await this.#storage?.settled()
+    await this.#storage?.close()
   }
 
   async #start(): Promise<void> {
-    const { after, settings, info, client, trackers, peers, confirmed } = this.#options
+    const { after, settings: { dataDir }, info, client, trackers, peers, cache, published, confirmed } = this.#options
     await after
-    const storage = await PieceStorage.open(settings.dataDir, info)
-    if (this.#closed) return
+    const storage = await PieceStorage.open({ dataDir, info, cache, published, confirmed, holds: (piece) => this.holds(piece), onLost: (pieces) => this.lost(pieces) })
     this.#storage = storage
+    if (this.#closed) return
     const torrent = client.add(torrentObject(info, trackers, peers), {
-      store: storage.chunkStore(),
+      store: chunkStoreOf(storage),
       storeCacheSlots: 0,
       bitfield: storage.stored.bytes,
       deselect: true,
@@ -139,23 +153,49 @@ export class ActiveTorrent {
     this.#torrent = torrent
     // It would hash a piece or two of each file; `#advance` confirms each piece before it is first given away.
     torrent._verifyPieces = (done) => done(null)
+    const destroy = torrent._destroy.bind(torrent)
+    torrent._destroy = (error, ...rest) => (error instanceof StorageFull && 'piece' in error ? this.#onFull(Number(error.piece), error) : destroy(error, ...rest))
     torrent.on('verified', (piece: number) => {
+      // Dropped between its write and this: once webtorrent has told peers that it is there, they are told that it is not.
+      if (!storage.stored.has(piece)) return queueMicrotask(() => this.lost([piece]))
       confirmed.add(piece)
       for (const id of this.#readers.keys()) this.#advance(id)
     })
     torrent.on('error', (error: unknown) => this.#fail(error))
     torrent.once('ready', () => {
       this.#ready = true
-      this.#select()
+      this.lost(this.#lostMeanwhile(storage.stored))
       for (const id of this.#readers.keys()) this.#advance(id)
     })
+  }
+
+  /** What webtorrent was told is there, and is not any more now that it is ready. */
+  #lostMeanwhile(stored: PieceMap): number[] {
+    return Array.from({ length: stored.pieces }, (_, piece) => piece).filter((piece) => this.#torrent?.bitfield.get(piece) && !stored.has(piece))
+  }
+
+  /** A verified piece had no room: those who wait for it are told, and whoever has what they need goes on. */
+  #onFull(piece: number, error: StorageFull): void {
+    const { info, settings } = this.#options
+    if (!this.#torrent?.destroyed) this.#torrent?._markUnverified(piece)
+    this.#failWhere((reader) => {
+      const { from, to } = windowOf(reader, info, settings.windowBytes)
+      return piece >= from && piece <= to
+    }, error)
+  }
+
+  #failWhere(isHit: (reader: ActiveReader) => boolean, { code, message }: StorageFull): void {
+    for (const reader of [...this.#readers.values()].filter(isHit)) {
+      this.release(reader.id)
+      this.#options.onFailed(reader.id, code, message)
+    }
   }
 
   #fail(error: unknown): void {
     if (this.#closed) return
     const systemCode = error instanceof Error && 'code' in error ? String(error.code) : ''
     const code = ['ENOSPC', 'EDQUOT'].includes(systemCode) ? 'storage_full' : /^E[A-Z]+$/.test(systemCode) ? 'storage_failed' : 'internal'
-    this.fail(code, error instanceof Error ? error.message : String(error))
+    this.fail(error instanceof EngineError ? error.code : code, error instanceof Error ? error.message : String(error))
     this.#options.onIdle()
   }
 
@@ -204,14 +244,15 @@ export class ActiveTorrent {
     const torrent = this.#torrent
     if (!torrent || torrent.destroyed || !this.#ready) return
     const { info, settings } = this.#options
-    const lacking = [...this.#readers.values()].flatMap((reader) => {
+    const wanted = [...this.#readers.values()].flatMap((reader) => {
       const { from, to } = windowOf(reader, info, settings.windowBytes)
-      for (let head = from; head <= to; head += 1) if (!this.#has(head)) return { from: head, to }
+      for (let head = from; head <= to; head += 1) if (!this.#has(head)) return { reader, from: head, to }
       return []
     })
-    const selected = lacking.map(({ from, to }) => `${from}-${to}`).join()
+    const selected = wanted.map(({ from, to }) => `${from}-${to}`).join()
     if (selected === this.#selected) return
     this.#selected = selected
+    const lacking = wanted.filter(({ reader, from }) => this.#hasRoom(reader, from))
     torrent._selections.clear()
     torrent._critical.length = 0
     cancelBeyond(torrent, lacking)
@@ -222,6 +263,18 @@ export class ActiveTorrent {
       torrent._select(from, to, 1, undefined, true)
     }
     if (lacking.length === 0) torrent._updateSelections()
+  }
+
+  /** Nothing is fetched that could not be stored: a reader whose next piece has no room is told so. */
+  #hasRoom(reader: ActiveReader, piece: number): boolean {
+    try {
+      this.#storage?.demandRoom(piece)
+      return true
+    } catch (error) {
+      if (!(error instanceof StorageFull)) throw error
+      queueMicrotask(() => this.#failWhere((other) => other === reader, error))
+      return false
+    }
   }
 
   #announceLater(delayMs: number): void {

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { infoHashPattern } from '../lib/infohash.ts'
 import { EngineError, type CacheStats } from './contract.ts'
@@ -71,7 +71,7 @@ export class Cache {
   #saidPublished = new Map<string, boolean>()
   #isScanned = false
   #scanned: Promise<void>
-  /** One makes room at a time, or each would drop a segment where one was enough. */
+  /** One makes room at a time: each would drop a segment where one was enough, and a closed torrent's map has one writer. */
   #turn: Promise<void> = Promise.resolve()
   #isFull = false
   #evictions = 0
@@ -110,9 +110,13 @@ export class Cache {
   enter(infoHash: string, segments: readonly (StoredSegment & { readonly playedAt: number })[]): void {
     const share = this.#shares.get(infoHash)
     if (!share) return
-    for (const entry of [...share.segments.values()]) this.#forget(entry)
-    for (const segment of segments) this.#add(share, segment, segment.size, segment.playedAt)
-    if (this.#isScanned) this.#sort(share.pool)
+    const found = new Set(segments.map(({ name }) => name))
+    for (const entry of [...share.segments.values()]) if (!found.has(entry.name)) this.#forget(entry)
+    for (const segment of segments) {
+      const entry = share.segments.get(segment.name)
+      if (entry) this.#resize(entry, segment.size)
+      else this.#add(share, segment, segment.size, segment.playedAt)
+    }
   }
 
   /** The torrent is closed; its data stays. */
@@ -138,7 +142,7 @@ export class Cache {
     try {
       await this.#free.look(growthOf(entry, length))
       if (this.#fits(entry, length)) this.#grow(entry, length)
-      else await (this.#turn = this.#turn.catch(() => {}).then(() => this.#makeRoom(entry, length)))
+      else await this.#inTurn(() => this.#makeRoom(entry, length))
     } catch (error) {
       await release(true)
       throw error
@@ -148,9 +152,15 @@ export class Cache {
 
   /** Drops one segment because the disk says that it is full, whatever was reckoned. @throws StorageFull */
   async relieve(): Promise<void> {
-    const relief = this.#turn.catch(() => {}).then(() => this.#evict(this.#victim() ?? this.#full('The disk is full.')))
-    this.#turn = relief
-    await relief
+    await this.#inTurn(() => this.#evict(this.#victim() ?? this.#full('The disk is full.')))
+  }
+
+  /** A segment was not found as it should be: its length is looked up. */
+  async doubt(infoHash: string, segment: SegmentOfFile): Promise<void> {
+    const entry = this.#shares.get(infoHash)?.segments.get(segmentName(segment))
+    if (!entry) return
+    entry.isDoubtful = true
+    await this.#measure(entry)
   }
 
   /** Asks the disk what it has free, if that is due. */
@@ -158,15 +168,15 @@ export class Cache {
     await this.#free.look(0)
   }
 
-  /** Whether `claim` would find room now, as far as is known. */
-  hasRoom(infoHash: string, segment: SegmentOfFile, length: number): boolean {
+  /** Refuses at once what `claim` would refuse, as far as is known. @throws StorageFull */
+  demandRoom(infoHash: string, segment: SegmentOfFile, length: number): void {
     const share = this.#shares.get(infoHash)
-    if (!this.#isScanned || !share) return true
+    if (!this.#isScanned || !share) return
     const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share }
-    return this.#fits(entry, length) || (!this.#isPublishedOver(entry, length) && this.#victim() !== null)
+    if (!this.#fits(entry, length)) this.#victimFor(entry, length)
   }
 
-  /** A reader went through it. Says whether it was another segment that was played last. */
+  /** A reader went through it. */
   played(infoHash: string, segment: SegmentOfFile, at: number): void {
     const entry = this.#shares.get(infoHash)?.segments.get(segmentName(segment))
     if (!entry) return
@@ -183,25 +193,37 @@ export class Cache {
   /** Drops what no reader needs of a torrent, or of one file of it; says how many bytes that freed. */
   async evict(infoHash: string, fileIndex?: number): Promise<number> {
     await this.#scanned
-    let bytes = 0
-    for (const entry of [...(this.#shares.get(infoHash)?.segments.values() ?? [])]) {
-      if ((fileIndex !== undefined && entry.fileIndex !== fileIndex) || !isFree(entry)) continue
-      bytes += charge(entry.length)
-      await this.#evict(entry)
-    }
-    return bytes
+    return this.#inTurn(async () => {
+      let bytes = 0
+      for (const entry of [...(this.#shares.get(infoHash)?.segments.values() ?? [])]) {
+        if ((fileIndex !== undefined && entry.fileIndex !== fileIndex) || !isFree(entry)) continue
+        bytes += charge(entry.length)
+        await this.#evict(entry)
+      }
+      return bytes
+    })
   }
 
   /** Deletes all of a torrent that is closed: first what says that it is there. */
   async remove(infoHash: string): Promise<void> {
     await this.#scanned
     const share = this.#shares.get(infoHash)
-    await Promise.allSettled([...(share?.segments.values() ?? [])].map(({ leaving }) => leaving))
+    const entries = [...(share?.segments.values() ?? [])]
+    const before = Promise.allSettled(entries.map(({ leaving }) => leaving))
     const folder = join(this.#dataDir, torrentFolder(infoHash))
-    await rm(join(folder, mapName), { force: true }).catch(() => {}) // as when the folder is a file: the next says it
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
-    for (const entry of [...(share?.segments.values() ?? [])]) this.#forget(entry)
-    if (share && !share.keeper) this.#shares.delete(infoHash)
+    const removal = before.then(async () => {
+      await rm(join(folder, mapName), { force: true }).catch(() => {}) // as when the folder is a file: the next says it
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    })
+    for (const entry of entries) entry.leaving = removal
+    try {
+      await removal
+      for (const entry of entries) this.#forget(entry)
+      if (share && !share.keeper) this.#shares.delete(infoHash)
+    } catch (error) {
+      for (const entry of entries) entry.leaving = null
+      throw error
+    }
   }
 
   async stats(): Promise<CacheStats> {
@@ -244,12 +266,15 @@ export class Cache {
   }
 
   async #makeRoom(entry: Entry, length: number): Promise<void> {
-    while (!this.#fits(entry, length)) {
-      if (this.#isPublishedOver(entry, length)) this.#full('PUBLISHED_BYTES are used up.')
-      const isDisk = !this.#free.allows(growthOf(entry, length))
-      await this.#evict(this.#victim() ?? this.#full(isDisk ? 'The disk has no more than FREE_SPACE_BYTES free.' : 'CACHE_BYTES are used up by what is playing.'))
-    }
+    while (!this.#fits(entry, length)) await this.#evict(this.#victimFor(entry, length))
     this.#grow(entry, length) // at once, before another looks
+  }
+
+  #victimFor(entry: Pick<Entry, 'length' | 'share'>, length: number): Entry {
+    const growth = growthOf(entry, length)
+    const isPublished = entry.share.pool === this.#published
+    if (isPublished && this.#published.usedBytes + growth > this.#published.budgetBytes) this.#full('PUBLISHED_BYTES are used up.')
+    return this.#victim() ?? this.#full(this.#free.allows(growth) ? 'CACHE_BYTES are used up by what is playing.' : 'The disk has no more than FREE_SPACE_BYTES free.')
   }
 
   #full(message: string): never {
@@ -262,10 +287,6 @@ export class Cache {
     const growth = growthOf(entry, length)
     const { usedBytes, budgetBytes } = entry.share.pool
     return growth === 0 || (usedBytes + growth <= budgetBytes && this.#free.allows(growth))
-  }
-
-  #isPublishedOver(entry: Pick<Entry, 'length' | 'share'>, length: number): boolean {
-    return entry.share.pool === this.#published && this.#published.usedBytes + growthOf(entry, length) > this.#published.budgetBytes
   }
 
   #grow(entry: Entry, length: number): void {
@@ -290,17 +311,17 @@ export class Cache {
       // A map that cannot be written does not keep the file: what is missing is left out of it when it is read.
       await (share.keeper ? share.keeper.strike(entry) : strikeClosed(folder, entry)).catch(() => {})
       const blocks = await stat(join(folder, entry.name)).then((found) => found.blocks * 512, () => 0)
-      await rm(join(folder, entry.name), { force: true })
+      await rm(join(folder, entry.name), { recursive: true, force: true })
       this.#free.take(-blocks)
       this.#evictions += 1
+      // The last one takes the map along. Who opens the torrent meanwhile waits for this.
+      if (share.segments.size === 1 && !share.keeper) await rm(join(folder, mapName), { force: true }).then(() => rmdir(folder)).catch(() => {})
     })()
     try {
       await entry.leaving
       this.#forget(entry)
       share.keeper?.gone(entry)
-      if (share.segments.size > 0 || share.keeper) return
-      this.#shares.delete(share.infoHash)
-      await rm(folder, { recursive: true, force: true })
+      if (share.segments.size === 0 && !share.keeper) this.#shares.delete(share.infoHash)
     } catch (error) {
       entry.leaving = null
       this.#touch(entry, Date.now()) // others first, the next time
@@ -313,11 +334,20 @@ export class Cache {
     if (entry.pins > 0 || entry.leaving) return
     const found = await stat(join(this.#dataDir, torrentFolder(entry.share.infoHash), entry.name)).catch(() => null)
     if (entry.pins > 0 || entry.leaving || !entry.share.segments.has(entry.name)) return
-    this.#leavePool(entry)
     entry.isDoubtful = false
-    entry.length = found?.isFile() ? found.size : 0
-    if (found) this.#joinPool(entry)
-    else entry.share.segments.delete(entry.name)
+    this.#resize(entry, found?.isFile() ? found.size : 0)
+    if (!found) this.#forget(entry)
+  }
+
+  #resize(entry: Entry, length: number): void {
+    entry.share.pool.usedBytes += charge(length) - charge(entry.length)
+    entry.length = length
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work)
+    this.#turn = done.then(() => {}, () => {})
+    return done
   }
 
   #shareOf(infoHash: string, published: boolean): Share {

@@ -177,7 +177,7 @@ describe('the process', () => {
     await once(taken, 'listening')
     const { port } = taken.address() as AddressInfo
     const dataDir = await mkdtemp(join(tmpdir(), 'engine-'))
-    await expect(startEngine({ settings: { dataDir, host: '127.0.0.1', port, allowPrivateAddresses: false, windowBytes: MiB, idleMs: 0, connectionsPerTorrent: 5 } })).rejects.toMatchObject({ code: 'listen_failed', message: expect.stringContaining(String(port)) as string })
+    await expect(startEngine({ settings: { dataDir, host: '127.0.0.1', port, allowPrivateAddresses: false, cacheBytes: MiB, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: MiB, idleMs: 0, connectionsPerTorrent: 5 } })).rejects.toMatchObject({ code: 'listen_failed', message: expect.stringContaining(String(port)) as string })
     taken.close()
     await rm(dataDir, { recursive: true })
   })
@@ -186,7 +186,7 @@ describe('the process', () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'engine-'))
     const script = `
       import { startEngine } from ${JSON.stringify(new URL('./client.ts', import.meta.url).href)}
-      const engine = await startEngine({ settings: { dataDir: ${JSON.stringify(dataDir)}, host: '127.0.0.1', port: 0, allowPrivateAddresses: false, windowBytes: 1, idleMs: 0, connectionsPerTorrent: 5 } })
+      const engine = await startEngine({ settings: { dataDir: ${JSON.stringify(dataDir)}, host: '127.0.0.1', port: 0, allowPrivateAddresses: false, cacheBytes: 1, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: 1, idleMs: 0, connectionsPerTorrent: 5 } })
       process.stdout.write(String(engine.listening().pid))`
     const parent = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] })
     const [pid] = await once(parent.stdout, 'data') as [Buffer]

@@ -23,6 +23,7 @@ export async function storedSegments(folder: string): Promise<StoredSegment[]> {
 /** Null when it is not there, or is no segment. */
 export async function storedSegment(folder: string, name: string): Promise<StoredSegment | null> {
   const segment = segmentOfName(name)
-  const found = segment && (await stat(join(folder, name), { bigint: true }).catch(() => null))
+  if (!segment) return null
+  const found = await stat(join(folder, name), { bigint: true }).catch(() => null)
   return found?.isFile() ? { ...segment, name, size: Number(found.size), changedNs: found.mtimeNs } : null
 }

@@ -82,6 +82,8 @@ declare module 'webtorrent' {
     readonly _selections: { clear(): void }
     _critical: boolean[]
     _updateSelections(): void
+    /** Where it ends by itself, with an error of the store, say. */
+    _destroy(error: Error | null, ...rest: unknown[]): void
     _markUnverified(piece: number): void
     _verifyPieces(done: (error?: Error | null) => void): void
     _onMetadata(metadata: Uint8Array): void

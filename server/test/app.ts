@@ -93,6 +93,7 @@ const absentEngine: EngineClient = {
   open: absent,
   metadata: absent,
   remove: absent,
+  evict: absent,
   stats: absent,
   reader: () => {
     throw new EngineError('unavailable', 'This test runs without an engine.')
