@@ -5,11 +5,13 @@ import type { TorrentInfo } from '../lib/torrent.ts'
 import { StorageFull, type Cache } from './cache.ts'
 import { chunkStoreOf } from './chunk-store.ts'
 import { EngineError, type EngineErrorCode, type EngineSettings, type TorrentStats } from './contract.ts'
+import { greetEarly } from './greeting.ts'
 import { piecesOfSegment } from './piece-spans.ts'
+import { Requests } from './requests.ts'
 import { segmentBytes } from './segments.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { heldBy, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
+import { byUrgency, heldBy, windowOf, type ActiveReader } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -40,10 +42,12 @@ export class ActiveTorrent {
   #advancing = new Map<number, boolean>()
   #storage: PieceStorage | null = null
   #torrent: Torrent | null = null
+  #requests: Requests | null = null
   #ready = false
   #started: Promise<void>
   #closed = false
   #selected = ''
+  #selecting = false
   #idleTimer: NodeJS.Timeout | null = null
   #announceTimer: NodeJS.Timeout | null = null
 
@@ -85,7 +89,9 @@ export class ActiveTorrent {
       if (!torrent || torrent.destroyed || !this.#ready || !torrent.bitfield.get(piece)) continue
       torrent._markUnverified(piece)
       for (const wire of torrent.wires) wire.lt_donthave.donthave(piece)
+      torrent._updateInterest()
     }
+    this.#selected = ''
     this.#select()
   }
 
@@ -133,6 +139,7 @@ export class ActiveTorrent {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     if (this.#announceTimer) clearTimeout(this.#announceTimer)
     await this.#started
+    this.#requests?.close()
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
     await this.#storage?.close()
@@ -151,6 +158,8 @@ export class ActiveTorrent {
       deselect: true,
     })
     this.#torrent = torrent
+    this.#requests = new Requests(torrent)
+    greetEarly(torrent)
     // It would hash a piece or two of each file; `#advance` confirms each piece before it is first given away.
     torrent._verifyPieces = (done) => done(null)
     const destroy = torrent._destroy.bind(torrent)
@@ -239,8 +248,17 @@ export class ActiveTorrent {
     return (this.#storage?.stored.has(piece) && this.#torrent?.bitfield.get(piece)) ?? false
   }
 
-  /** Makes webtorrent want what the readers' windows lack, and nothing else; takes back what it has asked peers for beyond them. */
+  /** Has what the readers' windows lack asked for, and nothing else; once for all that happens at the same time. */
   #select(): void {
+    if (this.#selecting) return
+    this.#selecting = true
+    queueMicrotask(() => {
+      this.#selecting = false
+      this.#selectNow()
+    })
+  }
+
+  #selectNow(): void {
     const torrent = this.#torrent
     if (!torrent || torrent.destroyed || !this.#ready) return
     const { info, settings } = this.#options
@@ -253,16 +271,7 @@ export class ActiveTorrent {
     if (selected === this.#selected) return
     this.#selected = selected
     const lacking = wanted.filter(({ reader, from }) => this.#hasRoom(reader, from))
-    torrent._selections.clear()
-    torrent._critical.length = 0
-    cancelBeyond(torrent, lacking)
-    for (const { from, to } of lacking) {
-      const urgent = Math.min(from + 1, to)
-      torrent.critical(from, urgent)
-      torrent._select(from, urgent, 2, undefined, true)
-      torrent._select(from, to, 1, undefined, true)
-    }
-    if (lacking.length === 0) torrent._updateSelections()
+    this.#requests?.want(byUrgency(lacking), lacking.map(({ from }) => from))
   }
 
   /** Nothing is fetched that could not be stored: a reader whose next piece has no room is told so. */
@@ -283,14 +292,5 @@ export class ActiveTorrent {
       if (starving) this.#torrent?.discovery?.tracker?.update()
       this.#announceLater(starving ? Math.min(delayMs * 2, reannounce.mostMs) : reannounce.firstMs)
     }, delayMs)
-  }
-}
-
-/** CANCELs requests that no window covers: a seek would wait behind them. */
-function cancelBeyond(torrent: Torrent, windows: readonly PieceSpan[]): void {
-  for (const wire of torrent.wires) {
-    for (const { piece, offset, length } of [...wire.requests]) {
-      if (!windows.some(({ from, to }) => piece >= from && piece <= to)) wire.cancel(piece, offset, length)
-    }
   }
 }

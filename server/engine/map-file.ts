@@ -135,14 +135,15 @@ export class MapFile {
     const image = Buffer.from(whole ? this.#image : this.#image.subarray(records.from * recordBytes, (records.to + 1) * recordBytes))
     const recordsAt = headBytes + padded(this.pieces.bytes.length)
     try {
-      await using file = await open(this.#path, constants.O_RDWR | constants.O_CREAT | (whole ? constants.O_TRUNC : 0), 0o600)
+      await using file = await open(this.#path, whole ? constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC : constants.O_RDWR, 0o600)
       if (whole) return await writeAll(file, Buffer.concat([this.#head(), bits, Buffer.alloc(recordsAt - headBytes - bits.length), image]), 0)
       if (head) await writeAll(file, this.#head(), 0)
       if (!records.isEmpty) await writeAll(file, image, recordsAt + records.from * recordBytes)
       if (!pieces.isEmpty) await writeAll(file, bits, headBytes + pieces.from)
     } catch (error) {
-      this.#isNew = true // whatever was written of it, the next is written whole
-      throw error
+      this.#isNew = true // whatever was written of it, or became of the file
+      if (whole) throw error
+      await this.#write()
     }
   }
 

@@ -1,13 +1,10 @@
-import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { encodeBencode } from '../lib/bencode.ts'
 import { PieceMap } from '../lib/piece-map.ts'
-import { parseInfo, type TorrentInfo } from '../lib/torrent.ts'
-import { generateBytes } from '../test/content.ts'
 import { damage } from '../test/damage.ts'
+import { torrentOf, type LocalTorrent } from '../test/local-torrent.ts'
 import { segmentBytes } from './segments.ts'
 import { Cache } from './cache.ts'
 import { chunkStoreOf } from './chunk-store.ts'
@@ -21,36 +18,23 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dataDir, { recursive: true, force: true }))
 
-/** A torrent of these files, and its bytes from end to end. */
-function torrentOf(pieceLength: number, files: { length: number; padding?: boolean }[]): { info: TorrentInfo; bytes: Uint8Array; piece: (index: number) => Uint8Array } {
-  const bytes = Buffer.concat(files.map(({ length, padding }, index) => (padding ? Buffer.alloc(length) : generateBytes(`storage ${index}`, 0, length))))
-  const pieces = Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, index) => bytes.subarray(index * pieceLength, (index + 1) * pieceLength))
-  const info = parseInfo(encodeBencode(new Map<string, never>(Object.entries({
-    files: files.map(({ length, padding }, index) => new Map<string, unknown>([['attr', padding ? 'p' : ''], ['length', length], ['path', [`f${index}`]]])),
-    name: 'x',
-    'piece length': pieceLength,
-    pieces: Buffer.concat(pieces.map((piece) => createHash('sha1').update(piece).digest())),
-  }) as [string, never][])))
-  return { info, bytes, piece: (index) => pieces[index] ?? new Uint8Array() }
-}
-
 const several = () => torrentOf(1024, [{ length: 1500 }, { length: 0 }, { length: 100 }, { length: 448, padding: true }, { length: 3000 }])
 
 const cacheOf = () => new Cache({ dataDir, cacheBytes: 1024 ** 3, publishedBytes: 0, freeSpaceBytes: 0, onEvent: () => {} })
 
-function open({ info }: ReturnType<typeof torrentOf>, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
+function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
   return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, onLost: () => {}, ...options })
 }
 
 const pieces = ({ stored }: PieceStorage) => Array.from({ length: stored.pieces }, (_, piece) => stored.has(piece))
 
 /** As a new process would find it. */
-async function openAnew(torrent: ReturnType<typeof torrentOf>): Promise<PieceStorage> {
+async function openAnew(torrent: LocalTorrent): Promise<PieceStorage> {
   cache = cacheOf()
   return open(torrent)
 }
 
-async function filled(torrent: ReturnType<typeof torrentOf>): Promise<PieceStorage> {
+async function filled(torrent: LocalTorrent): Promise<PieceStorage> {
   const storage = await open(torrent)
   for (let piece = 0; piece < storage.stored.pieces; piece += 1) await storage.write(piece, torrent.piece(piece))
   await storage.settled()

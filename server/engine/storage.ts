@@ -251,7 +251,10 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
         await using file = await open(join(dataDir, span.path), constants.O_RDWR | constants.O_CREAT, 0o600)
         return await writeAt(file, bytes, span.offset)
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && ['ENOSPC', 'EDQUOT'].includes(String(error.code)))) throw error
+        const code = error instanceof Error && 'code' in error ? error.code : null
+        if (code === 'ENOENT' && attempt === 1) await mkdir(this.folder, { recursive: true, mode: 0o700 }) // somebody else cleaned up
+        else if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
+        if (code === 'ENOENT') continue
         // A segment less makes room for a piece. Where it does not, the fault is another, and the rest is worth keeping.
         if (attempt > mostReliefs) throw new StorageFull('The disk is full.', { cause: error })
         await cache.relieve()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it, test } from 'vitest'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import { heldBy, windowOf } from './window.ts'
+import { byUrgency, heldBy, windowOf } from './window.ts'
 
 const MiB = 1024 * 1024
 
@@ -25,6 +25,7 @@ test.each([
   ['however much lies ready', reading(0, 3 * MiB, 9 * MiB), { from: 3, to: 10 }],
   ['ahead of what it has', reading(0, 9 * MiB, 3 * MiB), { from: 3, to: 16 }],
   ['at the end', reading(7999 * MiB), { from: 7999, to: 7999 }],
+  ['at the end, of one that has read it all', reading(8000 * MiB), { from: 7999, to: 7999 }],
   ['no further than the range', reading(0, 0, 0, 2 * MiB), { from: 0, to: 1 }],
 ])('%s', (_where, reader, expected) => expect(windowOf(reader, film, 16 * MiB)).toEqual(expected))
 
@@ -43,6 +44,11 @@ test('what a reader holds is its window and what it was told is there, from wher
   expect(heldBy(reading(0, 3 * MiB, 5 * MiB), film, 16 * MiB)).toEqual({ from: 3, to: 10 })
   expect(heldBy(reading(0, 3 * MiB, 20 * MiB), film, 16 * MiB)).toEqual({ from: 3, to: 19 })
   expect(heldBy(reading(0, 3 * MiB, 20 * MiB + 1), film, 16 * MiB)).toEqual({ from: 3, to: 20 })
+})
+
+test('several windows are fetched side by side, what they share once', () => {
+  expect(byUrgency([{ from: 5, to: 8 }, { from: 7, to: 8 }, { from: 0, to: 0 }])).toEqual([5, 7, 0, 6, 8])
+  expect(byUrgency([])).toEqual([])
 })
 
 it('lies inside the torrent, begins where the reader stands, and is bounded, for every reader', () => {

@@ -31,10 +31,10 @@ const unknown = { smallest: 1024 * 1024, partOfFile: 16, largest: 8 * 1024 * 102
  * The bound holds however slowly it reads; webtorrent alone would fetch to the end of the range.
  */
 export function windowOf(reader: ActiveReader, info: TorrentInfo, mostBytes: number): PieceSpan {
-  const file = info.files[reader.fileIndex]
+  const offset = info.files[reader.fileIndex]?.offset ?? 0
   const last = Math.min(reader.end, reader.position + aheadOf(reader, info, mostBytes)) - 1
-  const pieceAt = (position: number) => Math.floor(((file?.offset ?? 0) + position) / info.pieceLength)
-  return { from: pieceAt(Math.min(reader.position, reader.next)), to: pieceAt(Math.max(last, reader.position)) }
+  const pieceAt = (position: number) => Math.floor((offset + Math.min(position, reader.end - 1)) / info.pieceLength)
+  return { from: pieceAt(Math.min(reader.position, reader.next)), to: pieceAt(last) }
 }
 
 /** What may not be dropped under a reader: its window, and what it was told is there. */
@@ -42,6 +42,16 @@ export function heldBy(reader: ActiveReader, info: TorrentInfo, mostBytes: numbe
   const { from, to } = windowOf(reader, info, mostBytes)
   const promised = Math.floor(((info.files[reader.fileIndex]?.offset ?? 0) + reader.next - 1) / info.pieceLength)
   return { from, to: Math.max(to, promised) }
+}
+
+/** The pieces of several windows, each once: those that are next for their readers first. */
+export function byUrgency(windows: readonly PieceSpan[]): number[] {
+  const pieces = new Set<number>()
+  const longest = Math.max(0, ...windows.map(({ from, to }) => to - from + 1))
+  for (let ahead = 0; ahead < longest; ahead += 1) {
+    for (const { from, to } of windows) if (from + ahead <= to) pieces.add(from + ahead)
+  }
+  return [...pieces]
 }
 
 function aheadOf({ fileIndex, bytesPerSecond }: ActiveReader, { files, pieceLength }: TorrentInfo, mostBytes: number): number {
