@@ -11,7 +11,7 @@ import { Requests } from './requests.ts'
 import { segmentBytes } from './segments.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { byUrgency, heldBy, windowOf, type ActiveReader } from './window.ts'
+import { byUrgency, heldBy, promisedTo, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -74,16 +74,18 @@ export class ActiveTorrent {
   /** Whether a reader needs the piece: from where it stands to the end of its window, and whatever it was told is there. */
   holds(piece: number): boolean {
     const { info, settings } = this.#options
-    for (const reader of this.#readers.values()) {
-      const { from, to } = heldBy(reader, info, settings.windowBytes)
-      if (piece >= from && piece <= to) return true
-    }
-    return false
+    return [...this.#readers.values()].some((reader) => isWithin(piece, heldBy(reader, info, settings.windowBytes)))
+  }
+
+  /** Whether a reader was told that the piece is there. */
+  promises(piece: number): boolean {
+    return [...this.#readers.values()].some((reader) => isWithin(piece, promisedTo(reader, this.#options.info)))
   }
 
   /** Takes note that storage has these pieces no longer: they are fetched again when a window comes to them, and peers are told. */
   lost(pieces: Iterable<number>): void {
     const torrent = this.#torrent
+    const wasWhole = torrent !== null && this.#ready && isWhole(torrent)
     for (const piece of pieces) {
       this.#options.confirmed.delete(piece)
       if (!torrent || torrent.destroyed || !this.#ready || !torrent.bitfield.get(piece)) continue
@@ -91,6 +93,7 @@ export class ActiveTorrent {
       for (const wire of torrent.wires) wire.lt_donthave.donthave(piece)
       torrent._updateInterest()
     }
+    if (torrent && wasWhole && !isWhole(torrent)) meetAgain(torrent)
     this.#selected = ''
     this.#select()
   }
@@ -148,7 +151,12 @@ export class ActiveTorrent {
   async #start(): Promise<void> {
     const { after, settings: { dataDir }, info, client, trackers, peers, cache, published, confirmed } = this.#options
     await after
-    const storage = await PieceStorage.open({ dataDir, info, cache, published, confirmed, holds: (piece) => this.holds(piece), onLost: (pieces) => this.lost(pieces) })
+    const storage = await PieceStorage.open({
+      dataDir, info, cache, published, confirmed,
+      holds: (piece) => this.holds(piece),
+      promises: (piece) => this.promises(piece),
+      onLost: (pieces) => this.lost(pieces),
+    })
     this.#storage = storage
     if (this.#closed) return
     const torrent = client.add(torrentObject(info, trackers, peers), {
@@ -187,10 +195,7 @@ export class ActiveTorrent {
   #onFull(piece: number, error: StorageFull): void {
     const { info, settings } = this.#options
     if (!this.#torrent?.destroyed) this.#torrent?._markUnverified(piece)
-    this.#failWhere((reader) => {
-      const { from, to } = windowOf(reader, info, settings.windowBytes)
-      return piece >= from && piece <= to
-    }, error)
+    this.#failWhere((reader) => isWithin(piece, windowOf(reader, info, settings.windowBytes)), error)
   }
 
   #failWhere(isHit: (reader: ActiveReader) => boolean, { code, message }: StorageFull): void {
@@ -292,5 +297,17 @@ export class ActiveTorrent {
       if (starving) this.#torrent?.discovery?.tracker?.update()
       this.#announceLater(starving ? Math.min(delayMs * 2, reannounce.mostMs) : reannounce.firstMs)
     }, delayMs)
+  }
+}
+
+const isWithin = (piece: number, { from, to }: PieceSpan) => piece >= from && piece <= to
+const isWhole = ({ bitfield, pieces }: Torrent) => pieces.every((_, piece) => bitfield.get(piece))
+
+/** Who has taken us for a seeder chokes us for good (webtorrent does, whatever it is told later): such peers are called anew. */
+function meetAgain(torrent: Torrent): void {
+  for (const peer of [...torrent._peers.values()]) {
+    if (!peer.wire) continue
+    torrent.removePeer(peer)
+    if (peer.type === 'tcpOutgoing') torrent.addPeer(peer.addr)
   }
 }

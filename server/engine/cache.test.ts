@@ -27,7 +27,7 @@ function openCache(options: Partial<CacheOptions> = {}): Cache {
 }
 
 function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
-  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, onLost: () => {}, ...options })
+  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, onLost: () => {}, ...options })
 }
 
 /** So many files of one piece each, so that each segment is one piece. */
@@ -92,7 +92,7 @@ describe('room is made', () => {
     openCache({ cacheBytes: 3 * piece })
     const torrent = files(5)
     let held = [0, 1, 2]
-    const storage = await open(torrent, { holds: (index) => held.includes(index) })
+    const storage = await open(torrent, { holds: (index) => held.includes(index), promises: (index) => held.includes(index) })
     await fill(storage, torrent, [0, 1, 2])
     const before = await cache.stats()
     expect(() => storage.demandRoom(3)).toThrow(StorageFull)
@@ -111,11 +111,23 @@ describe('room is made', () => {
     await expectSound([storage, torrent])
   })
 
+  it('of what a reader wants later only in the end, when one of the same torrent wants something now; never of what it was told is there', async () => {
+    openCache({ cacheBytes: 3 * piece })
+    const torrent = files(5)
+    const storage = await open(torrent, { holds: () => true, promises: (index) => index === 0 })
+    await fill(storage, torrent, [0, 1, 2])
+    await fill(storage, torrent, [3, 4])
+    expect(there(storage)).toEqual([0, 3, 4])
+    const other = files(1, 'other')
+    await expect((await open(other)).write(0, other.piece(0))).rejects.toThrow(StorageFull)
+    expect(there(storage)).toEqual([0, 3, 4])
+  })
+
   it('of a piece in two segments, neither goes while it is held, and it is lost with either', async () => {
     openCache({ cacheBytes: 6 * piece })
     const torrent = torrentOf(piece, [{ length: piece + 1000 }, { length: piece }, { length: 4 * piece }])
     let held = [1]
-    const storage = await open(torrent, { holds: (index) => held.includes(index) })
+    const storage = await open(torrent, { holds: (index) => held.includes(index), promises: (index) => held.includes(index) })
     await fill(storage, torrent, [0, 1])
     await fill(storage, torrent, [3, 4])
     await expect(storage.write(5, torrent.piece(5))).rejects.toThrow(StorageFull)
@@ -173,7 +185,7 @@ describe('the accounting', () => {
     const layouts = [[{ length: 5 * piece + 17 }, { length: 0 }, { length: 1 }, { length: 100, padding: true }, { length: 3 * piece }], [{ length: 4 * piece }], Array.from({ length: 40 }, () => ({ length: 5000 }))]
     const torrents = layouts.map((layout, index) => torrentOf(piece, layout, `t${index}`))
     const storages = await Promise.all(torrents.map((torrent) => open(torrent)))
-    const work = torrents.flatMap((torrent, at) => Array.from({ length: 9 * (torrent.info.pieceHashes.length / 20) }, (_, turn) => ({ torrent, storage: storages[at], index: (turn * 7) % (torrent.info.pieceHashes.length / 20) })))
+    const work = Array.from({ length: 60 }, (_, turn) => torrents.map((torrent, at) => ({ torrent, storage: storages[at], index: (turn * 7) % (torrent.info.pieceHashes.length / 20) }))).flat()
     const over: number[] = []
     for (let from = 0; from < work.length; from += 8) {
       const written = await Promise.allSettled(work.slice(from, from + 8).map(({ torrent, storage, index }) => storage?.write(index, torrent.piece(index))))

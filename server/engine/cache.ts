@@ -9,8 +9,10 @@ import { storedSegments, type StoredSegment } from './stored-segments.ts'
 
 /** A torrent that is open: asked before a segment of it is dropped, and told. */
 export interface SegmentKeeper {
-  /** Whether a reader needs bytes of it. */
+  /** Whether a reader needs bytes of it, now or soon. */
   holds(segment: SegmentOfFile): boolean
+  /** Whether a reader was told that bytes of it are there. */
+  promises(segment: SegmentOfFile): boolean
   /** Strikes its pieces from the map, on disk too: after it, the file may go at any moment. */
   strike(segment: SegmentOfFile): Promise<void>
   /** Its file is gone. */
@@ -74,6 +76,7 @@ export class Cache {
   /** One makes room at a time: each would drop a segment where one was enough, and a closed torrent's map has one writer. */
   #turn: Promise<void> = Promise.resolve()
   #isFull = false
+  #leaving = 0
   #evictions = 0
 
   /** Begins to look through the folder: the first write waits until it has been, nothing else does. */
@@ -172,8 +175,8 @@ export class Cache {
   demandRoom(infoHash: string, segment: SegmentOfFile, length: number): void {
     const share = this.#shares.get(infoHash)
     if (!this.#isScanned || !share) return
-    const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share }
-    if (!this.#fits(entry, length)) this.#victimFor(entry, length)
+    const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share, name: segmentName(segment) }
+    if (this.#leaving === 0 && !this.#fits(entry, length)) this.#victimFor(entry, length)
   }
 
   /** A reader went through it. */
@@ -270,11 +273,13 @@ export class Cache {
     this.#grow(entry, length) // at once, before another looks
   }
 
-  #victimFor(entry: Pick<Entry, 'length' | 'share'>, length: number): Entry {
+  #victimFor(entry: Pick<Entry, 'length' | 'share' | 'name'>, length: number): Entry {
     const growth = growthOf(entry, length)
     const isPublished = entry.share.pool === this.#published
     if (isPublished && this.#published.usedBytes + growth > this.#published.budgetBytes) this.#full('PUBLISHED_BYTES are used up.')
-    return this.#victim() ?? this.#full(this.#free.allows(growth) ? 'CACHE_BYTES are used up by what is playing.' : 'The disk has no more than FREE_SPACE_BYTES free.')
+    // In the end, what a reader of the same torrent wants later goes before what one wants now.
+    const victim = this.#victim() ?? [...entry.share.segments.values()].find((other) => other.name !== entry.name && isLater(other))
+    return victim ?? this.#full(this.#free.allows(growth) ? 'CACHE_BYTES are used up by what is playing.' : 'The disk has no more than FREE_SPACE_BYTES free.')
   }
 
   #full(message: string): never {
@@ -307,6 +312,7 @@ export class Cache {
   async #evict(entry: Entry): Promise<void> {
     const { share } = entry
     const folder = join(this.#dataDir, torrentFolder(share.infoHash))
+    this.#leaving += 1
     entry.leaving = (async () => {
       // A map that cannot be written does not keep the file: what is missing is left out of it when it is read.
       await (share.keeper ? share.keeper.strike(entry) : strikeClosed(folder, entry)).catch(() => {})
@@ -326,6 +332,8 @@ export class Cache {
       entry.leaving = null
       this.#touch(entry, Date.now()) // others first, the next time
       throw new EngineError('storage_failed', `A segment could not be deleted: ${String(error)}`, { cause: error })
+    } finally {
+      this.#leaving -= 1
     }
   }
 
@@ -393,7 +401,9 @@ export class Cache {
 const blockBytes = 4096
 const charge = (length: number) => Math.ceil(length / blockBytes) * blockBytes
 const growthOf = ({ length: now }: Pick<Entry, 'length'>, length: number) => Math.max(charge(length) - charge(now), 0)
-const isFree = (entry: Entry) => entry.pins === 0 && !entry.leaving && !entry.share.keeper?.holds(entry)
+const isIdle = ({ pins, leaving }: Entry) => pins === 0 && !leaving
+const isFree = (entry: Entry) => isIdle(entry) && !entry.share.keeper?.holds(entry)
+const isLater = (entry: Entry) => isIdle(entry) && !entry.share.keeper?.promises(entry)
 const changedAt = ({ changedNs }: StoredSegment) => Number(changedNs / 1_000_000n)
 
 /** Strikes a segment of a torrent that is not open. */

@@ -19,6 +19,8 @@ export interface StorageOptions {
   readonly confirmed: PieceMap
   /** Whether a reader needs a piece: what it is in is not dropped. */
   readonly holds: (piece: number) => boolean
+  /** Whether a reader was told that a piece is there. */
+  readonly promises: (piece: number) => boolean
   /** Told of pieces that were there and are not any more. */
   readonly onLost: (pieces: readonly number[]) => void
 }
@@ -165,11 +167,12 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     }
   }
 
-  holds({ fileIndex, segment }: SegmentOfFile): boolean {
-    if (!this.#isOpen) return true
-    const { from, to } = piecesOfSegment(this.#options.info, fileIndex, segment)
-    for (let piece = from; piece <= to; piece += 1) if (this.#options.holds(piece)) return true
-    return false
+  holds(segment: SegmentOfFile): boolean {
+    return this.#hasPiece(segment, this.#options.holds)
+  }
+
+  promises(segment: SegmentOfFile): boolean {
+    return this.#hasPiece(segment, this.#options.promises)
   }
 
   async strike({ fileIndex, segment }: SegmentOfFile): Promise<void> {
@@ -285,6 +288,13 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     const counted = work.finally(() => this.#busy.delete(counted))
     this.#busy.add(counted)
     return counted
+  }
+
+  #hasPiece({ fileIndex, segment }: SegmentOfFile, isOne: (piece: number) => boolean): boolean {
+    if (!this.#isOpen) return true
+    const { from, to } = piecesOfSegment(this.#options.info, fileIndex, segment)
+    for (let piece = from; piece <= to; piece += 1) if (isOne(piece)) return true
+    return false
   }
 
   #isWhole({ from, to }: { from: number; to: number }): boolean {

@@ -112,6 +112,7 @@ declare module 'webtorrent' {
     readonly bitfield: { get(piece: number): boolean; readonly buffer: Uint8Array }
     readonly discovery: { tracker: { update(): void } | null } | null
     addPeer(peer: string): boolean
+    removePeer(peer: Peer): void
     destroy(options: { destroyStore: boolean }, done: (error?: Error | null) => void): void
     /** Where it ends by itself, with an error of the store, say. */
     _destroy(error: Error | null, ...rest: unknown[]): void
