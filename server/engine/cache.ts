@@ -4,7 +4,7 @@ import { infoHashPattern } from '../lib/infohash.ts'
 import { EngineError, type CacheStats } from './contract.ts'
 import { FreeSpace } from './free-space.ts'
 import { MapFile, mapName } from './map-file.ts'
-import { segmentName, torrentFolder, type SegmentOfFile } from './segments.ts'
+import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile } from './segments.ts'
 import { storedSegments, type StoredSegment } from './stored-segments.ts'
 
 /** A torrent that is open: asked before a segment of it is dropped, and told. */
@@ -153,9 +153,16 @@ export class Cache {
     return { release }
   }
 
-  /** Drops one segment because the disk says that it is full, whatever was reckoned. @throws StorageFull */
-  async relieve(): Promise<void> {
-    await this.#inTurn(() => this.#evict(this.#victim() ?? this.#full('The disk is full.')))
+  /** Segments dropped so far. */
+  get evictions(): number {
+    return this.#evictions
+  }
+
+  /** Drops one segment because the disk said that it is full, whatever was reckoned, unless one went `since`. @throws StorageFull */
+  async relieve(since: number): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#evictions === since) await this.#evict(this.#victim() ?? this.#full('The disk is full.'))
+    })
   }
 
   /** A segment was not found as it should be: its length is looked up. */
@@ -166,9 +173,9 @@ export class Cache {
     await this.#measure(entry)
   }
 
-  /** Asks the disk what it has free, if that is due. */
+  /** Asks the disk what it has free, if that is due or it was little. */
   async refresh(): Promise<void> {
-    await this.#free.look(0)
+    await this.#free.look(segmentBytes)
   }
 
   /** Refuses at once what `claim` would refuse, as far as is known. @throws StorageFull */

@@ -65,7 +65,7 @@ describe('a film larger than the cache', () => {
     using held = engine.client.reader({ source: swarm.source, fileIndex: 0, start: 0, end: 8 * MiB })
     await vi.waitFor(async () => expect((await cacheOf(engine)).usedBytes).toBe(MiB), { timeout: 30_000 })
     await expect(play(engine, other)).rejects.toMatchObject({ code: 'storage_full' })
-    expect(await other.uploadedBytes()).toBe(0)
+    expect(await other.uploadedBytes()).toBeLessThan(16_384) // greetings, and not one block
     expect(engine.events.filter(({ event }) => event === 'storage_full')).not.toEqual([])
     held.release()
     expect(await play(engine, other)).toBe(other.files[0]?.sha256)

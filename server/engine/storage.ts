@@ -250,6 +250,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   async #writePart(span: SegmentSpan, bytes: Uint8Array): Promise<void> {
     const { dataDir, cache } = this.#options
     for (let attempt = 1; ; attempt += 1) {
+      const { evictions } = cache
       try {
         await using file = await open(join(dataDir, span.path), constants.O_RDWR | constants.O_CREAT, 0o600)
         return await writeAt(file, bytes, span.offset)
@@ -260,7 +261,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
         if (code === 'ENOENT') continue
         // A segment less makes room for a piece. Where it does not, the fault is another, and the rest is worth keeping.
         if (attempt > mostReliefs) throw new StorageFull('The disk is full.', { cause: error })
-        await cache.relieve()
+        await cache.relieve(evictions)
       }
     }
   }
