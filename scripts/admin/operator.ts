@@ -52,6 +52,7 @@ const noEngine: EngineClient = {
   listening: () => null,
   open: refused,
   metadata: refused,
+  warm: refused,
   remove: refused,
   evict: refused,
   stats: refused,

@@ -14,10 +14,11 @@ export async function seedWithLibtorrent(order: SeedOrder): Promise<AsyncDisposa
   return seeding(spawn(peers.libtorrent.ask[0], [script, order.torrentFile, order.folder], { stdio: ['pipe', 'ignore', 'pipe'] }), order)
 }
 
-export async function seedWithAria2(order: SeedOrder): Promise<AsyncDisposable> {
+/** `options` are more of its own, `--bt-require-crypto=true` say. */
+export async function seedWithAria2(order: SeedOrder, options: readonly string[] = []): Promise<AsyncDisposable> {
   const apart = ['--no-conf', '--interface=127.0.0.1', '--disable-ipv6', '--enable-dht=false', '--bt-enable-lpd=false', '--enable-peer-exchange=false']
   const seed = ['--seed-ratio=0', '--bt-seed-unverified', '--file-allocation=none', `--dir=${order.folder}`, `--listen-port=${await freePort()}`]
-  return seeding(spawn(peers.aria2.ask[0], [...apart, ...seed, order.torrentFile], { stdio: ['ignore', 'ignore', 'pipe'] }), order)
+  return seeding(spawn(peers.aria2.ask[0], [...apart, ...seed, ...options, order.torrentFile], { stdio: ['ignore', 'ignore', 'pipe'] }), order)
 }
 
 async function seeding(child: ChildProcess, order: SeedOrder): Promise<AsyncDisposable> {

@@ -1,17 +1,20 @@
 import type WebTorrent from 'webtorrent'
 import type { Torrent } from 'webtorrent'
+import { isPublicAddress } from '../lib/addresses.ts'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
 import { StorageFull, type Cache } from './cache.ts'
 import { chunkStoreOf } from './chunk-store.ts'
 import { EngineError, type EngineErrorCode, type EngineSettings, type TorrentStats } from './contract.ts'
+import { encryptOnRefusal } from './encryption.ts'
 import { greetEarly } from './greeting.ts'
 import { piecesOfSegment } from './piece-spans.ts'
+import { partsOf, rememberedPeers, rememberPeers } from './remembered-peers.ts'
 import { Requests } from './requests.ts'
 import { segmentBytes } from './segments.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { byUrgency, heldBy, promisedTo, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
+import { byUrgency, heldBy, promisedTo, tailOf, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -47,8 +50,15 @@ export class ActiveTorrent {
   #started: Promise<void>
   #closed = false
   #selected = ''
+  /** Had no room though verified. */
+  #unstorable = new Set<number>()
   #selecting = false
   #idleTimer: NodeJS.Timeout | null = null
+  /** When it is let go, by `performance.now()`, if nobody reads it until then. */
+  #idleAt = 0
+  /** Peers that are worth calling first another time, the latest to be found good last. */
+  #good = new Set<string>()
+  #remembering: Promise<unknown> = Promise.resolve()
   #announceTimer: NodeJS.Timeout | null = null
 
   constructor(options: ActiveTorrentOptions) {
@@ -57,10 +67,16 @@ export class ActiveTorrent {
     this.#announceLater(reannounce.firstMs)
   }
 
-  want(reader: Omit<ActiveReader, 'next'> & { readonly start: number }): void {
+  /** Stays in the swarm for so long though nobody reads it: its peers are connected when somebody does. */
+  keep(forMs: number): void {
+    if (this.#readers.size === 0 && performance.now() + forMs > this.#idleAt) this.#idleIn(forMs)
+  }
+
+  want(reader: Omit<ActiveReader, 'next'>): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     this.#readers.set(reader.id, { ...reader, next: reader.start })
     this.#storage?.played(reader.fileIndex, reader.position, reader.position + 1)
+    this.#unstorable.clear()
     this.#select()
     this.#advance(reader.id)
   }
@@ -71,15 +87,20 @@ export class ActiveTorrent {
     for (let piece = from; piece <= to; piece += 1) this.#options.confirmed.delete(piece)
   }
 
-  /** Whether a reader needs the piece: from where it stands to the end of its window, and whatever it was told is there. */
+  /** Whether a reader needs the piece: from where it stands to the end of its window, whatever it was told is there, and its tail. */
   holds(piece: number): boolean {
     const { info, settings } = this.#options
-    return [...this.#readers.values()].some((reader) => isWithin(piece, heldBy(reader, info, settings.windowBytes)))
+    return this.#someReader((reader) => isWithin(piece, heldBy(reader, info, settings.windowBytes)) || isWithin(piece, tailOf(reader, info)))
   }
 
   /** Whether a reader was told that the piece is there. */
   promises(piece: number): boolean {
-    return [...this.#readers.values()].some((reader) => isWithin(piece, promisedTo(reader, this.#options.info)))
+    return this.#someReader((reader) => isWithin(piece, promisedTo(reader, this.#options.info)))
+  }
+
+  /** Whether it is the piece that a reader waits for, or will next. */
+  waitsFor(piece: number): boolean {
+    return this.#someReader((reader) => this.#isNext(reader, piece))
   }
 
   /** Takes note that storage has these pieces no longer: they are fetched again when a window comes to them, and peers are told. */
@@ -103,6 +124,7 @@ export class ActiveTorrent {
     if (!reader || position <= reader.position) return
     this.#storage?.played(reader.fileIndex, reader.position, position)
     reader.position = position
+    this.#unstorable.clear()
     this.#advance(readerId)
   }
 
@@ -110,7 +132,7 @@ export class ActiveTorrent {
     if (!this.#readers.delete(readerId)) return
     this.#select()
     if (this.#readers.size > 0 || this.#closed) return
-    this.#idleTimer = setTimeout(this.#options.onIdle, this.#options.settings.idleMs)
+    this.#idleIn(this.#options.settings.idleMs)
   }
 
   /** Fails every reader. */
@@ -145,21 +167,25 @@ export class ActiveTorrent {
     this.#requests?.close()
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
-    await this.#storage?.close()
+    await Promise.all([this.#storage?.close(), this.#remembering])
   }
 
   async #start(): Promise<void> {
-    const { after, settings: { dataDir }, info, client, trackers, peers, cache, published, confirmed } = this.#options
+    const { after, settings, info, client, trackers, peers, cache, published, confirmed } = this.#options
     await after
     const storage = await PieceStorage.open({
-      dataDir, info, cache, published, confirmed,
+      dataDir: settings.dataDir, info, cache, published, confirmed,
       holds: (piece) => this.holds(piece),
       promises: (piece) => this.promises(piece),
+      waitsFor: (piece) => this.waitsFor(piece),
       onLost: (pieces) => this.lost(pieces),
     })
     this.#storage = storage
+    const remembered = info.private ? [] : await rememberedPeers(storage.folder)
+    const known = remembered.filter((peer) => settings.allowPrivateAddresses || isPublicAddress(partsOf(peer)?.host ?? ''))
     if (this.#closed) return
-    const torrent = client.add(torrentObject(info, trackers, peers), {
+    for (const peer of known.toReversed()) this.#good.add(peer)
+    const torrent = client.add(torrentObject(info, trackers, [...peers, ...known]), {
       store: chunkStoreOf(storage),
       storeCacheSlots: 0,
       bitfield: storage.stored.bytes,
@@ -168,6 +194,7 @@ export class ActiveTorrent {
     this.#torrent = torrent
     this.#requests = new Requests(torrent)
     greetEarly(torrent)
+    encryptOnRefusal(torrent)
     // It would hash a piece or two of each file; `#advance` confirms each piece before it is first given away.
     torrent._verifyPieces = (done) => done(null)
     const destroy = torrent._destroy.bind(torrent)
@@ -176,6 +203,7 @@ export class ActiveTorrent {
       // Dropped between its write and this: once webtorrent has told peers that it is there, they are told that it is not.
       if (!storage.stored.has(piece)) return queueMicrotask(() => this.lost([piece]))
       confirmed.add(piece)
+      this.#remember(piece, storage.folder)
       for (const id of this.#readers.keys()) this.#advance(id)
     })
     torrent.on('error', (error: unknown) => this.#fail(error))
@@ -191,11 +219,25 @@ export class ActiveTorrent {
     return Array.from({ length: stored.pieces }, (_, piece) => piece).filter((piece) => this.#torrent?.bitfield.get(piece) && !stored.has(piece))
   }
 
-  /** A verified piece had no room: those who wait for it are told, and whoever has what they need goes on. */
+  /** A verified piece had no room: who waits for it is told. What was wanted for later is wanted again when readers have moved. */
   #onFull(piece: number, error: StorageFull): void {
-    const { info, settings } = this.#options
     if (!this.#torrent?.destroyed) this.#torrent?._markUnverified(piece)
-    this.#failWhere((reader) => isWithin(piece, windowOf(reader, info, settings.windowBytes)), error)
+    if (this.waitsFor(piece)) this.#failWhere((reader) => this.#isNext(reader, piece), error)
+    else {
+      this.#unstorable.add(piece)
+      this.#selected = ''
+      this.#select()
+    }
+  }
+
+  #someReader(isOne: (reader: ActiveReader) => boolean): boolean {
+    for (const reader of this.#readers.values()) if (isOne(reader)) return true
+    return false
+  }
+
+  #isNext({ fileIndex, next }: ActiveReader, piece: number): boolean {
+    const { files, pieceLength } = this.#options.info
+    return Math.floor(((files[fileIndex]?.offset ?? 0) + next) / pieceLength) === piece
   }
 
   #failWhere(isHit: (reader: ActiveReader) => boolean, { code, message }: StorageFull): void {
@@ -272,11 +314,36 @@ export class ActiveTorrent {
       for (let head = from; head <= to; head += 1) if (!this.#has(head)) return { reader, from: head, to }
       return []
     })
-    const selected = wanted.map(({ from, to }) => `${from}-${to}`).join()
+    const tails = [...this.#readers.values()].flatMap((reader) => (reader.next === reader.start ? [] : lackingOf(tailOf(reader, info), (piece) => this.#has(piece))))
+    const selected = [...wanted.map(({ from, to }) => `${from}-${to}`), ...tails].join()
     if (selected === this.#selected) return
     this.#selected = selected
-    const lacking = wanted.filter(({ reader, from }) => this.#hasRoom(reader, from))
-    this.#requests?.want(byUrgency(lacking), lacking.map(({ from }) => from))
+    const lacking = wanted.filter(({ reader, from }) => this.#hasRoom(reader, from)).map(({ from, to }) => ({ from, to: this.#isStorable(to) ? to : from }))
+    this.#requests?.want(byUrgency(lacking, tails.filter((piece) => this.#isStorable(piece))), lacking.map(({ from }) => from))
+  }
+
+  /** Whether there is room for what is wanted later, too. */
+  #isStorable(piece: number): boolean {
+    return !this.#unstorable.has(piece) && (this.#storage?.hasRoom(piece) ?? true)
+  }
+
+  #idleIn(ms: number): void {
+    if (this.#idleTimer) clearTimeout(this.#idleTimer)
+    this.#idleAt = performance.now() + ms
+    this.#idleTimer = setTimeout(this.#options.onIdle, ms)
+  }
+
+  /** Writes down who sent a piece that was right, if it can be called again: not who called us, from whatever port. */
+  #remember(piece: number, folder: string): void {
+    const before = this.#good.size
+    for (const { type, remoteAddress, remotePort } of this.#requests?.takeSources(piece) ?? []) {
+      if (type !== 'tcpOutgoing' || remoteAddress === undefined || remotePort === undefined) continue
+      const peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
+      this.#good.delete(peer)
+      this.#good.add(peer)
+    }
+    if (this.#good.size === before || this.#options.info.private) return
+    this.#remembering = this.#remembering.then(() => rememberPeers(folder, [...this.#good].reverse()))
   }
 
   /** Nothing is fetched that could not be stored: a reader whose next piece has no room is told so. */
@@ -300,7 +367,7 @@ export class ActiveTorrent {
   }
 }
 
-const isWithin = (piece: number, { from, to }: PieceSpan) => piece >= from && piece <= to
+const isWithin = (piece: number, span: PieceSpan | null) => span !== null && piece >= span.from && piece <= span.to
 const isWhole = ({ bitfield, pieces }: Torrent) => pieces.every((_, piece) => bitfield.get(piece))
 
 /** Who has taken us for a seeder chokes us for good (webtorrent does, whatever it is told later): such peers are called anew. */
@@ -310,4 +377,9 @@ function meetAgain(torrent: Torrent): void {
     torrent.removePeer(peer)
     if (peer.type === 'tcpOutgoing') torrent.addPeer(peer.addr)
   }
+}
+
+function lackingOf(span: PieceSpan | null, has: (piece: number) => boolean): number[] {
+  if (!span) return []
+  return Array.from({ length: span.to - span.from + 1 }, (_, at) => span.from + at).filter((piece) => !has(piece))
 }

@@ -27,7 +27,7 @@ function openCache(options: Partial<CacheOptions> = {}): Cache {
 }
 
 function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
-  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, onLost: () => {}, ...options })
+  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, waitsFor: () => true, onLost: () => {}, ...options })
 }
 
 /** So many files of one piece each, so that each segment is one piece. */
@@ -114,8 +114,12 @@ describe('room is made', () => {
   it('of what a reader wants later only in the end, when one of the same torrent wants something now; never of what it was told is there', async () => {
     openCache({ cacheBytes: 3 * piece })
     const torrent = files(5)
-    const storage = await open(torrent, { holds: () => true, promises: (index) => index === 0 })
+    let isWaitedFor = false
+    const storage = await open(torrent, { holds: () => true, promises: (index) => index === 0, waitsFor: () => isWaitedFor })
     await fill(storage, torrent, [0, 1, 2])
+    expect(storage.hasRoom(3)).toBe(false)
+    await expect(storage.write(3, torrent.piece(3))).rejects.toThrow(StorageFull)
+    isWaitedFor = true
     await fill(storage, torrent, [3, 4])
     expect(there(storage)).toEqual([0, 3, 4])
     const other = files(1, 'other')
@@ -188,7 +192,7 @@ describe('the accounting', () => {
     const work = Array.from({ length: 60 }, (_, turn) => torrents.map((torrent, at) => ({ torrent, storage: storages[at], index: (turn * 7) % (torrent.info.pieceHashes.length / 20) }))).flat()
     const over: number[] = []
     for (let from = 0; from < work.length; from += 8) {
-      const written = await Promise.allSettled(work.slice(from, from + 8).map(({ torrent, storage, index }) => storage?.write(index, torrent.piece(index))))
+      const written = await Promise.allSettled(work.slice(from, from + 8).flatMap(({ torrent, storage, index }) => storage?.write(index, torrent.piece(index)) ?? []))
       for (const one of written) if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(StorageFull) // what is being written cannot go
       over.push(Math.max(await storedBytes(dataDir) - 8 * piece, 0))
     }

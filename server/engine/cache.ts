@@ -4,20 +4,9 @@ import { infoHashPattern } from '../lib/infohash.ts'
 import { EngineError, type CacheStats } from './contract.ts'
 import { FreeSpace } from './free-space.ts'
 import { MapFile, mapName } from './map-file.ts'
+import { charge, growthOf, Ledger, type Entry, type SegmentKeeper, type Share } from './ledger.ts'
 import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile } from './segments.ts'
 import { storedSegments, type StoredSegment } from './stored-segments.ts'
-
-/** A torrent that is open: asked before a segment of it is dropped, and told. */
-export interface SegmentKeeper {
-  /** Whether a reader needs bytes of it, now or soon. */
-  holds(segment: SegmentOfFile): boolean
-  /** Whether a reader was told that bytes of it are there. */
-  promises(segment: SegmentOfFile): boolean
-  /** Strikes its pieces from the map, on disk too: after it, the file may go at any moment. */
-  strike(segment: SegmentOfFile): Promise<void>
-  /** Its file is gone. */
-  gone(segment: SegmentOfFile): void
-}
 
 export interface CacheOptions {
   readonly dataDir: string
@@ -37,27 +26,6 @@ export class StorageFull extends EngineError {
   }
 }
 
-interface Share {
-  readonly infoHash: string
-  readonly segments: Map<string, Entry>
-  keeper: SegmentKeeper | null
-  pool: Pool
-}
-interface Entry extends SegmentOfFile {
-  readonly share: Share
-  readonly name: string
-  length: number
-  playedAt: number
-  wasPlayed: boolean
-  /** Writes on their way. */
-  pins: number
-  /** A write to it failed: its length is to be looked up. */
-  isDoubtful: boolean
-  leaving: Promise<void> | null
-}
-/** `entries` in the order in which they were last played. */
-interface Pool { readonly budgetBytes: number; usedBytes: number; readonly entries: Set<Entry> }
-
 /**
  * What all torrents have on disk, segment by segment, within its budgets. A segment is charged by its length, in blocks:
  * that is what a file system without holes needs for it, and what a sum over the disk finds, also after a crash.
@@ -66,9 +34,7 @@ export class Cache {
   readonly #dataDir: string
   readonly #onEvent: CacheOptions['onEvent']
   readonly #free: FreeSpace
-  readonly #viewers: Pool
-  readonly #published: Pool
-  #shares = new Map<string, Share>()
+  readonly #ledger: Ledger
   /** What was said of torrents before the scan came to them. */
   #saidPublished = new Map<string, boolean>()
   #isScanned = false
@@ -84,59 +50,53 @@ export class Cache {
     this.#dataDir = dataDir
     this.#onEvent = onEvent
     this.#free = new FreeSpace(dataDir, freeSpaceBytes)
-    this.#viewers = { budgetBytes: cacheBytes, usedBytes: 0, entries: new Set() }
-    this.#published = { budgetBytes: publishedBytes, usedBytes: 0, entries: new Set() }
+    this.#ledger = new Ledger(cacheBytes, publishedBytes)
     this.#scanned = this.#scan()
   }
 
   /** Says whose budget a torrent counts against. */
   setPublished(infoHash: string, published: boolean): void {
     if (!this.#isScanned) this.#saidPublished.set(infoHash, published)
-    const share = this.#shares.get(infoHash)
-    const pool = published ? this.#published : this.#viewers
-    if (!share || share.pool === pool) return
-    const entries = [...share.segments.values()]
-    for (const entry of entries) this.#leavePool(entry)
-    share.pool = pool
-    for (const entry of entries) this.#joinPool(entry)
+    const share = this.#ledger.shares.get(infoHash)
+    if (share) this.#ledger.move(share, published)
   }
 
   /** A torrent is being opened: from now on it is asked. Resolves when none of its segments is on its way out. */
   async adopt(infoHash: string, published: boolean, keeper: SegmentKeeper): Promise<void> {
-    const share = this.#shareOf(infoHash, published)
+    const share = this.#ledger.shareOf(infoHash, published)
     share.keeper = keeper
     this.setPublished(infoHash, published)
-    await Promise.allSettled([...share.segments.values()].map(({ leaving }) => leaving))
+    await Promise.allSettled([...share.segments.values()].flatMap(({ leaving }) => leaving ?? []))
   }
 
   /** What an adopted torrent found in its folder. */
   enter(infoHash: string, segments: readonly (StoredSegment & { readonly playedAt: number })[]): void {
-    const share = this.#shares.get(infoHash)
+    const share = this.#ledger.shares.get(infoHash)
     if (!share) return
     const found = new Set(segments.map(({ name }) => name))
-    for (const entry of [...share.segments.values()]) if (!found.has(entry.name)) this.#forget(entry)
+    for (const entry of [...share.segments.values()]) if (!found.has(entry.name)) this.#ledger.forget(entry)
     for (const segment of segments) {
       const entry = share.segments.get(segment.name)
-      if (entry) this.#resize(entry, segment.size)
-      else this.#add(share, segment, segment.size, segment.playedAt)
+      if (entry) this.#ledger.resize(entry, segment.size)
+      else this.#ledger.add(share, segment, segment.size, segment.playedAt)
     }
   }
 
   /** The torrent is closed; its data stays. */
   disown(infoHash: string, keeper: SegmentKeeper): void {
-    const share = this.#shares.get(infoHash)
+    const share = this.#ledger.shares.get(infoHash)
     if (share?.keeper !== keeper) return
     share.keeper = null
-    if (share.segments.size === 0) this.#shares.delete(infoHash)
+    if (share.segments.size === 0) this.#ledger.shares.delete(infoHash)
   }
 
   /**
    * Room for a segment of an adopted torrent to become so long, made by dropping what was least recently played. It stays
-   * until the claim is released. @throws StorageFull
+   * until the claim is released. `isWaitedFor`: what readers of the torrent want later may go for it. @throws StorageFull
    */
-  async claim(infoHash: string, segment: SegmentOfFile, length: number): Promise<{ release(failed?: boolean): Promise<void> }> {
+  async claim(infoHash: string, segment: SegmentOfFile, length: number, isWaitedFor: boolean): Promise<{ release(failed?: boolean): Promise<void> }> {
     await this.#scanned
-    const entry = await this.#pinned(this.#shareOf(infoHash, false), segment)
+    const entry = await this.#pinned(this.#ledger.shareOf(infoHash, false), segment)
     const release = async (failed = false) => {
       entry.pins -= 1
       entry.isDoubtful ||= failed
@@ -145,7 +105,7 @@ export class Cache {
     try {
       await this.#free.look(growthOf(entry, length))
       if (this.#fits(entry, length)) this.#grow(entry, length)
-      else await this.#inTurn(() => this.#makeRoom(entry, length))
+      else await this.#inTurn(() => this.#makeRoom(entry, length, isWaitedFor))
     } catch (error) {
       await release(true)
       throw error
@@ -167,7 +127,7 @@ export class Cache {
 
   /** A segment was not found as it should be: its length is looked up. */
   async doubt(infoHash: string, segment: SegmentOfFile): Promise<void> {
-    const entry = this.#shares.get(infoHash)?.segments.get(segmentName(segment))
+    const entry = this.#ledger.shares.get(infoHash)?.segments.get(segmentName(segment))
     if (!entry) return
     entry.isDoubtful = true
     await this.#measure(entry)
@@ -180,24 +140,31 @@ export class Cache {
 
   /** Refuses at once what `claim` would refuse, as far as is known. @throws StorageFull */
   demandRoom(infoHash: string, segment: SegmentOfFile, length: number): void {
-    const share = this.#shares.get(infoHash)
+    const share = this.#ledger.shares.get(infoHash)
     if (!this.#isScanned || !share) return
     const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share, name: segmentName(segment) }
-    if (this.#leaving === 0 && !this.#fits(entry, length)) this.#victimFor(entry, length)
+    if (this.#leaving === 0 && !this.#fits(entry, length)) this.#victimFor(entry, length, true)
+  }
+
+  /** Whether there is room, or may be made without taking it from a reader, as far as is known. */
+  hasRoom(infoHash: string, segment: SegmentOfFile, length: number): boolean {
+    const share = this.#ledger.shares.get(infoHash)
+    if (!this.#isScanned || !share) return true
+    return this.#fits(share.segments.get(segmentName(segment)) ?? { length: 0, share }, length) || this.#leaving > 0 || this.#victim() !== null
   }
 
   /** A reader went through it. */
   played(infoHash: string, segment: SegmentOfFile, at: number): void {
-    const entry = this.#shares.get(infoHash)?.segments.get(segmentName(segment))
+    const entry = this.#ledger.shares.get(infoHash)?.segments.get(segmentName(segment))
     if (!entry) return
     entry.wasPlayed = true
-    this.#touch(entry, at)
+    this.#ledger.touch(entry, at)
   }
 
   /** Bytes were fetched into it: that counts as long as nobody has played it. */
   fetched(infoHash: string, segment: SegmentOfFile, at: number): void {
-    const entry = this.#shares.get(infoHash)?.segments.get(segmentName(segment))
-    if (entry && !entry.wasPlayed) this.#touch(entry, at)
+    const entry = this.#ledger.shares.get(infoHash)?.segments.get(segmentName(segment))
+    if (entry && !entry.wasPlayed) this.#ledger.touch(entry, at)
   }
 
   /** Drops what no reader needs of a torrent, or of one file of it; says how many bytes that freed. */
@@ -205,7 +172,7 @@ export class Cache {
     await this.#scanned
     return this.#inTurn(async () => {
       let bytes = 0
-      for (const entry of [...(this.#shares.get(infoHash)?.segments.values() ?? [])]) {
+      for (const entry of [...(this.#ledger.shares.get(infoHash)?.segments.values() ?? [])]) {
         if ((fileIndex !== undefined && entry.fileIndex !== fileIndex) || !isFree(entry)) continue
         bytes += charge(entry.length)
         await this.#evict(entry)
@@ -217,9 +184,9 @@ export class Cache {
   /** Deletes all of a torrent that is closed: first what says that it is there. */
   async remove(infoHash: string): Promise<void> {
     await this.#scanned
-    const share = this.#shares.get(infoHash)
+    const share = this.#ledger.shares.get(infoHash)
     const entries = [...(share?.segments.values() ?? [])]
-    const before = Promise.allSettled(entries.map(({ leaving }) => leaving))
+    const before = Promise.allSettled(entries.flatMap(({ leaving }) => leaving ?? []))
     const folder = join(this.#dataDir, torrentFolder(infoHash))
     const removal = before.then(async () => {
       await rm(join(folder, mapName), { force: true }).catch(() => {}) // as when the folder is a file: the next says it
@@ -228,8 +195,8 @@ export class Cache {
     for (const entry of entries) entry.leaving = removal
     try {
       await removal
-      for (const entry of entries) this.#forget(entry)
-      if (share && !share.keeper) this.#shares.delete(infoHash)
+      for (const entry of entries) this.#ledger.forget(entry)
+      if (share && !share.keeper) this.#ledger.shares.delete(infoHash)
     } catch (error) {
       for (const entry of entries) entry.leaving = null
       throw error
@@ -240,11 +207,11 @@ export class Cache {
     await this.#scanned
     const free = await this.#free.ask()
     return {
-      usedBytes: this.#viewers.usedBytes,
-      budgetBytes: this.#viewers.budgetBytes,
-      publishedBytes: this.#published.usedBytes,
+      usedBytes: this.#ledger.viewers.usedBytes,
+      budgetBytes: this.#ledger.viewers.budgetBytes,
+      publishedBytes: this.#ledger.published.usedBytes,
       freeBytes: Number.isFinite(free) ? free : null,
-      segments: this.#viewers.entries.size + this.#published.entries.size,
+      segments: this.#ledger.viewers.entries.size + this.#ledger.published.entries.size,
       evictions: this.#evictions,
     }
   }
@@ -252,21 +219,21 @@ export class Cache {
   /** Torrent by torrent, some files at a time: it must not stand in the way of the first start. */
   async #scan(): Promise<void> {
     for (const infoHash of await readdir(this.#dataDir).catch(() => [])) {
-      if (!infoHashPattern.test(infoHash) || this.#shares.has(infoHash)) continue
+      if (!infoHashPattern.test(infoHash) || this.#ledger.shares.has(infoHash)) continue
       const folder = join(this.#dataDir, torrentFolder(infoHash))
       const [segments, map] = await Promise.all([storedSegments(folder), MapFile.read(folder)])
-      if (segments.length === 0 || this.#shares.has(infoHash)) continue // opened meanwhile: it has entered what it found
-      const share = this.#shareOf(infoHash, this.#saidPublished.get(infoHash) ?? map?.published ?? false)
-      for (const segment of segments) this.#add(share, segment, segment.size, map?.records.get(segment.name)?.playedAt ?? changedAt(segment))
+      if (segments.length === 0 || this.#ledger.shares.has(infoHash)) continue // opened meanwhile: it has entered what it found
+      const share = this.#ledger.shareOf(infoHash, this.#saidPublished.get(infoHash) ?? map?.published ?? false)
+      for (const segment of segments) this.#ledger.add(share, segment, segment.size, map?.records.get(segment.name)?.playedAt ?? changedAt(segment))
     }
-    this.#sort(this.#viewers)
+    this.#ledger.sort(this.#ledger.viewers)
     this.#isScanned = true
     this.#saidPublished.clear()
   }
 
   async #pinned(share: Share, segment: SegmentOfFile): Promise<Entry> {
     for (;;) {
-      const entry = share.segments.get(segmentName(segment)) ?? this.#add(share, segment, 0, Date.now())
+      const entry = share.segments.get(segmentName(segment)) ?? this.#ledger.add(share, segment, 0, Date.now())
       if (!entry.leaving) {
         entry.pins += 1
         return entry
@@ -275,17 +242,17 @@ export class Cache {
     }
   }
 
-  async #makeRoom(entry: Entry, length: number): Promise<void> {
-    while (!this.#fits(entry, length)) await this.#evict(this.#victimFor(entry, length))
+  async #makeRoom(entry: Entry, length: number, isWaitedFor: boolean): Promise<void> {
+    while (!this.#fits(entry, length)) await this.#evict(this.#victimFor(entry, length, isWaitedFor))
     this.#grow(entry, length) // at once, before another looks
   }
 
-  #victimFor(entry: Pick<Entry, 'length' | 'share' | 'name'>, length: number): Entry {
+  #victimFor(entry: Pick<Entry, 'length' | 'share' | 'name'>, length: number, isWaitedFor: boolean): Entry {
     const growth = growthOf(entry, length)
-    const isPublished = entry.share.pool === this.#published
-    if (isPublished && this.#published.usedBytes + growth > this.#published.budgetBytes) this.#full('PUBLISHED_BYTES are used up.')
+    const isPublished = entry.share.pool === this.#ledger.published
+    if (isPublished && this.#ledger.published.usedBytes + growth > this.#ledger.published.budgetBytes) this.#full('PUBLISHED_BYTES are used up.')
     // In the end, what a reader of the same torrent wants later goes before what one wants now.
-    const victim = this.#victim() ?? [...entry.share.segments.values()].find((other) => other.name !== entry.name && isLater(other))
+    const victim = this.#victim() ?? (isWaitedFor ? [...entry.share.segments.values()].find((other) => other.name !== entry.name && isLater(other)) : null)
     return victim ?? this.#full(this.#free.allows(growth) ? 'CACHE_BYTES are used up by what is playing.' : 'The disk has no more than FREE_SPACE_BYTES free.')
   }
 
@@ -304,14 +271,13 @@ export class Cache {
   #grow(entry: Entry, length: number): void {
     const growth = growthOf(entry, length)
     if (growth > 0) this.#isFull = false
-    entry.share.pool.usedBytes += growth
     this.#free.take(growth)
-    entry.length = Math.max(entry.length, length)
+    this.#ledger.resize(entry, Math.max(entry.length, length))
   }
 
   /** The least recently played that nobody needs. */
   #victim(): Entry | null {
-    for (const entry of this.#viewers.entries) if (isFree(entry)) return entry
+    for (const entry of this.#ledger.viewers.entries) if (isFree(entry)) return entry
     return null
   }
 
@@ -332,12 +298,12 @@ export class Cache {
     })()
     try {
       await entry.leaving
-      this.#forget(entry)
+      this.#ledger.forget(entry)
       share.keeper?.gone(entry)
-      if (share.segments.size === 0 && !share.keeper) this.#shares.delete(share.infoHash)
+      if (share.segments.size === 0 && !share.keeper) this.#ledger.shares.delete(share.infoHash)
     } catch (error) {
       entry.leaving = null
-      this.#touch(entry, Date.now()) // others first, the next time
+      this.#ledger.touch(entry, Date.now()) // others first, the next time
       throw new EngineError('storage_failed', `A segment could not be deleted: ${String(error)}`, { cause: error })
     } finally {
       this.#leaving -= 1
@@ -348,15 +314,10 @@ export class Cache {
   async #measure(entry: Entry): Promise<void> {
     if (entry.pins > 0 || entry.leaving) return
     const found = await stat(join(this.#dataDir, torrentFolder(entry.share.infoHash), entry.name)).catch(() => null)
-    if (entry.pins > 0 || entry.leaving || !entry.share.segments.has(entry.name)) return
+    if (entry.pins > 0 || entry.leaving || entry.share.segments.get(entry.name) !== entry) return
     entry.isDoubtful = false
-    this.#resize(entry, found?.isFile() ? found.size : 0)
-    if (!found) this.#forget(entry)
-  }
-
-  #resize(entry: Entry, length: number): void {
-    entry.share.pool.usedBytes += charge(length) - charge(entry.length)
-    entry.length = length
+    this.#ledger.resize(entry, found?.isFile() ? found.size : 0)
+    if (!found) this.#ledger.forget(entry)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -364,50 +325,8 @@ export class Cache {
     this.#turn = done.then(() => {}, () => {})
     return done
   }
-
-  #shareOf(infoHash: string, published: boolean): Share {
-    let share = this.#shares.get(infoHash)
-    if (!share) this.#shares.set(infoHash, share = { infoHash, segments: new Map(), keeper: null, pool: published ? this.#published : this.#viewers })
-    return share
-  }
-
-  #add(share: Share, { fileIndex, segment }: SegmentOfFile, length: number, playedAt: number): Entry {
-    const name = segmentName({ fileIndex, segment })
-    const entry: Entry = { share, fileIndex, segment, name, length, playedAt, wasPlayed: false, pins: 0, isDoubtful: false, leaving: null }
-    share.segments.set(name, entry)
-    this.#joinPool(entry)
-    return entry
-  }
-
-  #forget(entry: Entry): void {
-    this.#leavePool(entry)
-    entry.share.segments.delete(entry.name)
-  }
-
-  #joinPool(entry: Entry): void {
-    entry.share.pool.entries.add(entry)
-    entry.share.pool.usedBytes += charge(entry.length)
-  }
-
-  #leavePool(entry: Entry): void {
-    if (entry.share.pool.entries.delete(entry)) entry.share.pool.usedBytes -= charge(entry.length)
-  }
-
-  #touch(entry: Entry, at: number): void {
-    entry.playedAt = at
-    if (entry.share.pool.entries.delete(entry)) entry.share.pool.entries.add(entry)
-  }
-
-  #sort({ entries }: Pool): void {
-    const sorted = [...entries].sort((one, other) => one.playedAt - other.playedAt)
-    entries.clear()
-    for (const entry of sorted) entries.add(entry)
-  }
 }
 
-const blockBytes = 4096
-const charge = (length: number) => Math.ceil(length / blockBytes) * blockBytes
-const growthOf = ({ length: now }: Pick<Entry, 'length'>, length: number) => Math.max(charge(length) - charge(now), 0)
 const isIdle = ({ pins, leaving }: Entry) => pins === 0 && !leaving
 const isFree = (entry: Entry) => isIdle(entry) && !entry.share.keeper?.holds(entry)
 const isLater = (entry: Entry) => isIdle(entry) && !entry.share.keeper?.promises(entry)

@@ -16,6 +16,11 @@ export interface EngineClient extends AsyncDisposable {
   metadata(wanted: EngineInput<'metadata'>): Promise<Uint8Array>
   /** Claims a range at once; the claim outlives crashes of the engine. Release it, or abort the signal. */
   reader(wanted: WantedRange & { readonly signal?: AbortSignal | undefined }): RangeReader
+  /**
+   * Calls the torrent's peers and fetches nothing, so that who reads it within `forMs` (a minute at most) starts at once.
+   * The engine keeps few torrents so; the one warmed longest ago makes room.
+   */
+  warm(source: TorrentSource, forMs: number): Promise<void>
   /** Ends its readers, leaves the swarm, deletes its data. */
   remove(infoHash: string): Promise<void>
   /** Drops what no reader needs of a torrent, or of one file of it; resolves with how many bytes that freed. */
@@ -116,6 +121,11 @@ class SupervisedEngine implements EngineClient {
 
   async metadata(wanted: EngineInput<'metadata'>): Promise<Uint8Array> {
     return (await this.#engine()).request('metadata', wanted)
+  }
+
+  async warm(source: TorrentSource, forMs: number): Promise<void> {
+    const engine = await this.#engine()
+    await engine.withOpen(source, () => engine.request('warm', { infoHash: source.infoHash, forMs }))
   }
 
   async remove(infoHash: string): Promise<void> {

@@ -51,6 +51,8 @@ export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.stri
 export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position, bytesPerSecond: z.number().positive().optional(), isDoubted: z.boolean().default(false) })
 /** Drops what no reader needs, of one file or all. */
 export const Evict = z.strictObject({ infoHash, fileIndex: z.int().min(0).optional() })
+/** Asks to call a torrent's peers, and to fetch nothing, so that a reader who comes in this time starts at once. */
+export const Warm = z.strictObject({ infoHash, forMs: z.int().min(1).max(60_000) })
 export const InfoHashOnly = z.strictObject({ infoHash })
 const Nothing = z.strictObject({})
 
@@ -63,6 +65,7 @@ export const FromServer = z.union([
     request('open', OpenTorrent),
     request('metadata', FetchMetadata),
     request('want', Want),
+    request('warm', Warm),
     request('remove', InfoHashOnly),
     request('evict', Evict),
     request('stats', Nothing),
@@ -121,6 +124,7 @@ export const engineReplies = {
   /** The info dictionary, its hash verified. */
   metadata: bytes,
   want: z.null(),
+  warm: z.null(),
   remove: z.null(),
   evict: z.object({ freedBytes: z.int() }),
   stats: EngineStats,

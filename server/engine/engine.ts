@@ -12,6 +12,9 @@ import { joinSwarm } from './swarm-client.ts'
 type Input<Op extends EngineRequest['op']> = Extract<EngineRequest, { op: Op }>['input']
 type Emit = (event: Exclude<FromEngine, { kind: 'reply' }>) => void
 
+/** Warm torrents at once: what a person opens in a minute; each has as many connections as one that is read. */
+const mostWarm = 8
+
 interface Known {
   readonly info: TorrentInfo
   readonly trackers: string[]
@@ -31,6 +34,8 @@ export class Engine {
   #cache: Cache
   #known = new Map<string, Known>()
   #readers = new Map<number, Known>()
+  /** Active though nobody has read them yet, the one warmed longest ago first. */
+  #warm = new Set<Known>()
   #searches = new Map<string, MetadataSearch>()
   /** Torrents on their way out, by info-hash: the folder is theirs until then. */
   #leaving = new Map<string, Promise<unknown>>()
@@ -87,9 +92,23 @@ export class Engine {
     if (!file || file.padding || position >= end || end > file.lengthBytes || position > start || start > end) throw new EngineError('refused', 'There is no such range.')
     if (known.forget) clearTimeout(known.forget)
     known.active ??= this.#activate(known)
+    this.#warm.delete(known)
     this.#readers.set(readerId, known)
     if (isDoubted) known.active.doubt(fileIndex, start)
     known.active.want({ id: readerId, fileIndex, start, end, position, bytesPerSecond })
+  }
+
+  warm({ infoHash, forMs }: Input<'warm'>): void {
+    const known = this.#known.get(infoHash)
+    if (!known) throw new EngineError('not_open', 'The torrent is not open.')
+    if (known.active && !this.#warm.has(known)) return known.active.keep(forMs) // it is read, or was just now
+    if (known.forget) clearTimeout(known.forget)
+    known.active ??= this.#activate(known)
+    known.active.keep(forMs)
+    this.#warm.delete(known)
+    this.#warm.add(known)
+    const [oldest] = this.#warm
+    if (this.#warm.size > mostWarm && oldest) this.#leave(oldest)
   }
 
   progress(readerId: number, position: number): void {
@@ -158,6 +177,7 @@ export class Engine {
   #leave(known: Known): void {
     const { active, info: { infoHash } } = known
     if (known.forget) clearTimeout(known.forget)
+    this.#warm.delete(known)
     if (this.#known.get(infoHash) === known) {
       this.#known.delete(infoHash)
       this.#emit({ kind: 'closed', infoHash })

@@ -1,6 +1,7 @@
 import type WebTorrent from 'webtorrent'
 import { parseTorrentFile, TorrentRefused } from '../lib/torrent.ts'
 import { EngineError } from './contract.ts'
+import { encryptOnRefusal } from './encryption.ts'
 
 export interface MetadataSearch {
   readonly found: Promise<Uint8Array>
@@ -17,6 +18,7 @@ export function searchMetadata(client: WebTorrent, wanted: { infoHash: string; t
     urlList: [],
     peerAddresses: [...wanted.peers],
   }, { deselect: true })
+  encryptOnRefusal(torrent)
   // Taken before webtorrent would parse it: its parser is unbounded and trusts what it reads. The hash has been checked.
   torrent._onMetadata = (bytes) => {
     try {

@@ -23,7 +23,7 @@ const several = () => torrentOf(1024, [{ length: 1500 }, { length: 0 }, { length
 const cacheOf = () => new Cache({ dataDir, cacheBytes: 1024 ** 3, publishedBytes: 0, freeSpaceBytes: 0, onEvent: () => {} })
 
 function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
-  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, onLost: () => {}, ...options })
+  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, waitsFor: () => true, onLost: () => {}, ...options })
 }
 
 const pieces = ({ stored }: PieceStorage) => Array.from({ length: stored.pieces }, (_, piece) => stored.has(piece))

@@ -3,8 +3,9 @@ import { constants, mkdir, open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import { StorageFull, type Cache, type SegmentKeeper } from './cache.ts'
+import { StorageFull, type Cache } from './cache.ts'
 import type { PieceSource } from './chunk-store.ts'
+import type { SegmentKeeper } from './ledger.ts'
 import { MapFile } from './map-file.ts'
 import { lengthOfPiece, piecesOfSegment, pieceSpans } from './piece-spans.ts'
 import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile, type SegmentSpan } from './segments.ts'
@@ -21,6 +22,8 @@ export interface StorageOptions {
   readonly holds: (piece: number) => boolean
   /** Whether a reader was told that a piece is there. */
   readonly promises: (piece: number) => boolean
+  /** Whether a reader waits for it, or will next: for it goes what is wanted later. */
+  readonly waitsFor: (piece: number) => boolean
   /** Told of pieces that were there and are not any more. */
   readonly onLost: (pieces: readonly number[]) => void
 }
@@ -88,7 +91,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     const claims: Awaited<ReturnType<Cache['claim']>>[] = []
     let isWritten = false
     try {
-      for (const { span } of parts) claims.push(await cache.claim(info.infoHash, span, span.offset + span.length))
+      for (const { span } of parts) claims.push(await cache.claim(info.infoHash, span, span.offset + span.length, this.#options.waitsFor(piece)))
       await this.#unseal(parts.map(({ span }) => span))
       for (const part of parts) await this.#writePart(part.span, part.bytes)
       this.#map.mark(piece)
@@ -148,12 +151,18 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     return lengthOfPiece(this.#options.info, piece)
   }
 
-  /** Refuses at once what `write` of a piece would refuse, as far as is known. @throws StorageFull */
+  /** Refuses at once what `write` of a piece that is waited for would refuse, as far as is known. @throws StorageFull */
   demandRoom(piece: number): void {
     const { info, cache } = this.#options
     for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) {
       if (span.path !== null) cache.demandRoom(info.infoHash, span, span.offset + span.length)
     }
+  }
+
+  /** Whether there is room for a piece that nobody waits for yet, as far as is known. */
+  hasRoom(piece: number): boolean {
+    const { info, cache } = this.#options
+    return pieceSpans(info, piece, 0, this.lengthOf(piece)).every((span) => span.path === null || cache.hasRoom(info.infoHash, span, span.offset + span.length))
   }
 
   /** A reader has gone from one position of a file to another. */

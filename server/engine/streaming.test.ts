@@ -151,7 +151,7 @@ describe('a torrent of several files', () => {
     await using engine = await startTestEngine()
     for (const fileIndex of paths.keys()) expect(sha256(await readThrough(engine.client, swarm, { fileIndex }))).toBe(swarm.files[fileIndex]?.sha256)
     expect((await readdir(engine.dataDir)).sort()).toEqual([swarm.infoHash, 'compiled'].sort())
-    expect((await readdir(join(engine.dataDir, swarm.infoHash))).sort()).toEqual([...paths.map((_, index) => `${index}-0`), 'verified'].sort())
+    expect((await readdir(join(engine.dataDir, swarm.infoHash))).sort()).toEqual([...paths.map((_, index) => `${index}-0`), 'peers', 'verified'].sort())
   })
 })
 

@@ -92,6 +92,7 @@ const absentEngine: EngineClient = {
   listening: () => null,
   open: absent,
   metadata: absent,
+  warm: absent,
   remove: absent,
   evict: absent,
   stats: absent,
