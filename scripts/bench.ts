@@ -1,6 +1,7 @@
 /**
  * `npm run bench [-- name…]`: figures of this machine, compared within one run and never asserted. Names: start-up, search,
- * sign-in, signed-in, refresh, revocation, streaming, streaming-start; all of them without a name. Everything runs in data folders of its own, which go afterwards.
+ * sign-in, signed-in, refresh, revocation, streaming-complete, streaming-start, streaming-download; the first part of a name takes all that begin with it, no name
+ * takes all. Everything runs in data folders of its own, which go afterwards.
  */
 import type { BenchInstance } from './bench/accounts.ts'
 import { table, type Figure } from './bench/figures.ts'
@@ -12,8 +13,9 @@ import { benchSearch } from './bench/search.ts'
 import { benchSignIn } from './bench/sign-in.ts'
 import { benchSignedIn } from './bench/signed-in.ts'
 import { benchStartUp } from './bench/start-up.ts'
-import { benchStreaming } from './bench/streaming.ts'
-import { benchStreamingStart } from './bench/streaming-start.ts'
+import { benchCompleteFile } from './bench/streaming/complete-file.ts'
+import { benchDownloading } from './bench/streaming/downloading.ts'
+import { benchStreamingStart } from './bench/streaming/start.ts'
 import { startOwnInstance } from './demo/own-instance.ts'
 
 type Report = (line: string) => void
@@ -25,12 +27,14 @@ const benches: Record<string, (report: Report) => Promise<Figure[]>> = {
   'signed-in': withInstance(benchSignedIn),
   refresh: withInstance(benchRefresh),
   revocation: withInstance(benchRevocation),
-  streaming: withInstance(benchStreaming),
+  'streaming-complete': benchCompleteFile,
   'streaming-start': benchStreamingStart,
+  'streaming-download': benchDownloading,
 }
 
 const wanted = process.argv.slice(2)
-const unknown = wanted.filter((name) => !Object.hasOwn(benches, name))
+const isWanted = (wish: string, name: string) => name === wish || name.startsWith(`${wish}-`)
+const unknown = wanted.filter((wish) => !Object.keys(benches).some((name) => isWanted(wish, name)))
 if (unknown.length > 0) {
   console.error(`There is no bench ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}.`)
   process.exit(2)
@@ -54,7 +58,7 @@ const figures: Figure[] = []
 console.log(`${machine()}\n`)
 try {
   for (const [name, bench] of Object.entries(benches)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue
+    if (wanted.length > 0 && !wanted.some((wish) => isWanted(wish, name))) continue
     console.log(name)
     figures.push(...(await bench(report)))
   }

@@ -36,7 +36,7 @@ test('with an empty environment everything has its default', () => {
     torrent: {
       host: '127.0.0.1', port: 0, allowPrivate: false, allowServicePorts: false, connections: 200, connectionsPerTitle: 50, connectsPerAddress: 16,
       uploadBytesPerSecond: 1_048_576, downloadBytesPerSecond: null, sharePercent: 100, discovery: { dht: false, pex: false, lsd: false, upnp: false },
-      memoryBytes: 2 * 1024 ** 3, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000,
+      memoryBytes: 2 * 1024 ** 3, cacheBytes: 20 * 1024 ** 3, publishedBytes: 100 * 1024 ** 3, freeSpaceBytes: 1024 ** 3, timeoutMs: 30_000,
     },
     passwordStrict: false,
     breachedPasswordsFile: null,
@@ -64,7 +64,7 @@ test('what is set is used', () => {
     DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
     HSTS: 'max-age=600', TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
     APP_SESSION_IDLE_DAYS: '7', APP_SESSION_DAYS: '60', STAFF_SESSION_IDLE_MINUTES: '10', STAFF_SESSION_HOURS: '8', ERASURE_GRACE_DAYS: '3',
-    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864',
+    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', PUBLISHED_BYTES: '0', FREE_SPACE_BYTES: '7',
     ALLOW_SERVICE_PORTS: 'on', TORRENT_CONNECTIONS: '9', TORRENT_CONNECTIONS_PER_TITLE: '8', TORRENT_CONNECTS_PER_ADDRESS: '7', TORRENT_UPLOAD_LIMIT: '0', TORRENT_DOWNLOAD_LIMIT: '6',
     SEED_RATIO_PERCENT: '0', TORRENT_DHT: 'on', TORRENT_PEX: 'on', TORRENT_LSD: 'on', TORRENT_UPNP: 'on', TORRENT_MEMORY_BYTES: '268435456',
     SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
@@ -87,7 +87,7 @@ test('what is set is used', () => {
     torrent: {
       host: '0.0.0.0', port: 6881, allowPrivate: true, allowServicePorts: true, connections: 9, connectionsPerTitle: 8, connectsPerAddress: 7,
       uploadBytesPerSecond: null, downloadBytesPerSecond: 6, sharePercent: 0, discovery: { dht: true, pex: true, lsd: true, upnp: true },
-      memoryBytes: 268_435_456, cacheBytes: 67_108_864, timeoutMs: 5_000,
+      memoryBytes: 268_435_456, cacheBytes: 67_108_864, publishedBytes: 0, freeSpaceBytes: 7, timeoutMs: 5_000,
     },
     passwordStrict: true,
     breachedPasswordsFile: '/srv/hibp.txt',
@@ -110,7 +110,7 @@ test.each<[string, string]>([
   ['HSTS', 'on'], ['HSTS', 'max-age=1\r\nX: y'], ['HSTS', 'max-age=-1'],
   ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'null'], ['CORS_ORIGINS', 'https://app.example.org/'], ['CORS_ORIGINS', 'https://*.example.org'], ['CORS_ORIGINS', 'app.example.org'], ['CORS_ORIGINS', 'https://App.example.org'],
   ['SMTP_URL', 'https://mail.example.org'], ['SMTP_URL', 'mail'], ['SMTP_URL', 'smtps://mail.example.org?tls.rejectUnauthorized=false'],
-  ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'],
+  ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'], ['PUBLISHED_BYTES', '-1'], ['FREE_SPACE_BYTES', '1G'],
   ['SWARM_TIMEOUT_SECONDS', '0'], ['RATE_LIMIT_FACTOR', '0'], ['CATALOGUE_PUBLIC', 'true'], ['CATALOGUE_PUBLIC', 'ON'], ['MAIL_FROM', 'x'], ['SIGN_UP_POLICY', 'open'],
   ['APP_SESSION_IDLE_DAYS', '0'], ['APP_SESSION_IDLE_DAYS', '181'], ['APP_SESSION_DAYS', '29'], ['STAFF_SESSION_IDLE_MINUTES', '721'], ['STAFF_SESSION_HOURS', '0'], ['ERASURE_GRACE_DAYS', '91'], ['ERASURE_GRACE_DAYS', '-1'],
 ])('%s=%s is refused by name', (name, value) => {

@@ -54,6 +54,7 @@ const noEngine: EngineClient = {
   metadata: refused,
   warm: refused,
   remove: refused,
+  evict: refused,
   stats: refused,
   reader: () => {
     throw new EngineError('unavailable', 'The engine runs with the service only.')

@@ -2,12 +2,16 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+/** Where `npm run peers` unpacks what must not be installed: a server that Debian would start at once, say. */
+export const unpackedPeers = fileURLToPath(new URL('../../.cache/peers', import.meta.url))
+
 /** Programs that nobody here wrote, as Debian packages them (its Python, not another that may come first); only tests use them. */
 export const peers = {
   aria2: { package: 'aria2', as: 'a seeder', ask: ['aria2c', '--version'] },
   libtorrent: { package: 'python3-libtorrent', as: 'a seeder', ask: ['/usr/bin/python3', '-c', 'import libtorrent'] },
   ffmpeg: { package: 'ffmpeg', as: 'a player', ask: ['ffprobe', '-version'] },
-} as const satisfies Record<string, { package: string; as: string; ask: [string, ...string[]] }>
+  nginx: { package: 'nginx', as: 'a file server', ask: [`${unpackedPeers}/nginx/usr/sbin/nginx`, '-v'], unpacked: true },
+} as const satisfies Record<string, { package: string; as: string; ask: [string, ...string[]]; unpacked?: true }>
 
 export type DebianPeer = keyof typeof peers
 

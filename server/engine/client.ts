@@ -23,6 +23,8 @@ export interface EngineClient extends AsyncDisposable {
   warm(source: TorrentSource, forMs: number): Promise<void>
   /** Ends its readers, leaves the swarm, deletes its data. */
   remove(infoHash: string): Promise<void>
+  /** Drops what no reader needs of a torrent, or of one file of it; resolves with how many bytes that freed. */
+  evict(infoHash: string, fileIndex?: number): Promise<number>
   stats(): Promise<EngineStats>
 }
 
@@ -131,6 +133,10 @@ class SupervisedEngine implements EngineClient {
     await (await this.#engine()).request('remove', { infoHash })
   }
 
+  async evict(infoHash: string, fileIndex?: number): Promise<number> {
+    return (await (await this.#engine()).request('evict', { infoHash, fileIndex })).freedBytes
+  }
+
   async stats(): Promise<EngineStats> {
     return (await this.#engine()).request('stats', {})
   }
@@ -160,9 +166,9 @@ class SupervisedEngine implements EngineClient {
   }
 
   readonly #link: ReaderLink = {
-    want: async (readerId, { source, fileIndex, end, bytesPerSecond }, start, position) => {
+    want: async (readerId, { source, fileIndex, end, bytesPerSecond, isDoubted }, start, position) => {
       const engine = await this.#engine()
-      await engine.withOpen(source, () => engine.request('want', { readerId, infoHash: source.infoHash, fileIndex, start, end, position, bytesPerSecond }))
+      await engine.withOpen(source, () => engine.request('want', { readerId, infoHash: source.infoHash, fileIndex, start, end, position, bytesPerSecond, isDoubted }))
       // Let go while the question was on its way: the first release came before the want.
       if (!this.#readers.has(readerId)) engine.note({ kind: 'release', readerId })
     },

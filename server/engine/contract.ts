@@ -20,6 +20,11 @@ export const EngineSettings = z.strictObject({
   port: z.int().min(0).max(65_535),
   /** Peers and trackers on loopback and private networks: for tests and closed networks (control D3). */
   allowPrivateAddresses: z.boolean(),
+  /** The most that viewers have on disk, and what the operator published has besides, in bytes. */
+  cacheBytes: z.int().min(0),
+  publishedBytes: z.int().min(0),
+  /** Left free on the disk for others. */
+  freeSpaceBytes: z.int().min(0),
   /** The most that is fetched ahead of a reader, in bytes. */
   windowBytes: z.int().min(1),
   /** How long a torrent that nobody reads keeps its connections. */
@@ -49,13 +54,23 @@ export type EngineSettings = z.infer<typeof EngineSettings>
 export type GivenEngineSettings = z.input<typeof EngineSettings>
 
 /** `torrent` is a .torrent of the server's own making, around an info dictionary whose hash it has checked. */
-export const OpenTorrent = z.strictObject({ infoHash, torrent: bytes, trackers: z.array(z.string()), peers })
+export const OpenTorrent = z.strictObject({
+  infoHash,
+  torrent: bytes,
+  trackers: z.array(z.string()),
+  peers,
+  /** The operator's own: not counted against the viewers' budget, never dropped for room. */
+  published: z.boolean().default(false),
+})
 export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.string()), peers, timeoutMs: z.int().min(1) })
 /**
  * Asks for the bytes `start` (included) to `end` (excluded) of a file. `position` is where the reader stands: `start` lies
  * ahead of it when earlier bytes are known to be there already, at `end` when all are. `bytesPerSecond`: how fast it plays.
+ * `isDoubted`: what was called available was not found at `start`.
  */
-export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position, bytesPerSecond: z.number().positive().optional() })
+export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position, bytesPerSecond: z.number().positive().optional(), isDoubted: z.boolean().default(false) })
+/** Drops what no reader needs, of one file or all. */
+export const Evict = z.strictObject({ infoHash, fileIndex: z.int().min(0).optional() })
 /** Asks to call a torrent's peers, and to fetch nothing, so that a reader who comes in this time starts at once. */
 export const Warm = z.strictObject({ infoHash, forMs: z.int().min(1).max(60_000) })
 export const InfoHashOnly = z.strictObject({ infoHash })
@@ -72,6 +87,7 @@ export const FromServer = z.union([
     request('want', Want),
     request('warm', Warm),
     request('remove', InfoHashOnly),
+    request('evict', Evict),
     request('stats', Nothing),
     request('ping', Nothing),
   ]),
@@ -105,8 +121,21 @@ export const TorrentStats = z.object({
 })
 export type TorrentStats = z.infer<typeof TorrentStats>
 
+export const CacheStats = z.object({
+  /** What counts against the viewers' budget, and that budget. */
+  usedBytes: z.int(),
+  budgetBytes: z.int(),
+  publishedBytes: z.int(),
+  /** Of the disk; null where it does not say. */
+  freeBytes: z.int().nullable(),
+  segments: z.int(),
+  /** Segments dropped since the engine started. */
+  evictions: z.int(),
+})
+export type CacheStats = z.infer<typeof CacheStats>
+
 /** `torrents` are those active now; the totals count all since the engine started. */
-export const EngineStats = z.object({ torrents: z.array(TorrentStats), fetchedBytes: z.int(), sentBytes: z.int() })
+export const EngineStats = z.object({ torrents: z.array(TorrentStats), fetchedBytes: z.int(), sentBytes: z.int(), cache: CacheStats })
 export type EngineStats = z.infer<typeof EngineStats>
 
 export const engineReplies = {
@@ -117,6 +146,7 @@ export const engineReplies = {
   want: z.null(),
   warm: z.null(),
   remove: z.null(),
+  evict: z.object({ freedBytes: z.int() }),
   stats: EngineStats,
   ping: z.null(),
 } satisfies Record<EngineOp, z.ZodType>

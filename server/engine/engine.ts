@@ -4,9 +4,9 @@ import { usableTrackers } from '../lib/addresses.ts'
 import { PieceMap } from '../lib/piece-map.ts'
 import { parseTorrentFile, TorrentRefused, type TorrentInfo } from '../lib/torrent.ts'
 import { ActiveTorrent } from './active-torrent.ts'
+import { Cache } from './cache.ts'
 import { EngineError, type EngineReply, type EngineRequest, type EngineSettings, type FromEngine } from './contract.ts'
 import { searchMetadata, type MetadataSearch } from './metadata.ts'
-import { PieceStorage } from './storage.ts'
 import { createReach } from './reach.ts'
 import { joinSwarm } from './swarm-client.ts'
 import { raiseWall } from './wall.ts'
@@ -21,6 +21,7 @@ interface Known {
   readonly info: TorrentInfo
   readonly trackers: string[]
   readonly peers: string[]
+  readonly published: boolean
   active: ActiveTorrent | null
   /** Runs while it is known but not active. */
   forget: NodeJS.Timeout | null
@@ -32,6 +33,7 @@ export class Engine {
   #client: WebTorrent
   #settings: EngineSettings
   #emit: Emit
+  #cache: Cache
   #known = new Map<string, Known>()
   #readers = new Map<number, Known>()
   /** Active though nobody has read them yet, the one warmed longest ago first. */
@@ -54,16 +56,18 @@ export class Engine {
     this.#client = client
     this.#settings = settings
     this.#emit = emit
+    this.#cache = new Cache({ ...settings, onEvent: (event) => emit({ kind: 'notice', ...event }) })
     this.port = client.torrentPort
   }
 
-  open({ infoHash, torrent, trackers, peers }: Input<'open'>): EngineReply<'open'> {
+  open({ infoHash, torrent, trackers, peers, published }: Input<'open'>): EngineReply<'open'> {
     let known = this.#known.get(infoHash)
     if (!known) {
       const info = parse(torrent)
       if (info.infoHash !== infoHash) throw new EngineError('refused', 'The torrent has another info-hash.')
-      known = { info, trackers: this.#usable(infoHash, trackers), peers, active: null, forget: null }
+      known = { info, trackers: this.#usable(infoHash, trackers), peers, published, active: null, forget: null }
       this.#known.set(infoHash, known)
+      this.#cache.setPublished(infoHash, published)
       this.#forgetLater(known)
     }
     const { pieceLength, files } = known.info
@@ -85,7 +89,8 @@ export class Engine {
     }
   }
 
-  want({ readerId, infoHash, fileIndex, start, end, position, bytesPerSecond }: Input<'want'>): void {
+  async want({ readerId, infoHash, fileIndex, start, end, position, bytesPerSecond, isDoubted }: Input<'want'>): Promise<void> {
+    await this.#cache.refresh() // a disk that had no room may have some again
     const known = this.#known.get(infoHash)
     if (!known) throw new EngineError('not_open', 'The torrent is not open.')
     const file = known.info.files[fileIndex]
@@ -94,6 +99,7 @@ export class Engine {
     known.active ??= this.#activate(known)
     this.#warm.delete(known)
     this.#readers.set(readerId, known)
+    if (isDoubted) known.active.doubt(fileIndex, start)
     known.active.want({ id: readerId, fileIndex, start, end, position, bytesPerSecond })
   }
 
@@ -124,16 +130,22 @@ export class Engine {
     const known = this.#known.get(infoHash)
     known?.active?.fail('removed', 'The torrent was removed.')
     if (known) this.#leave(known)
-    const removed = Promise.resolve(this.#leaving.get(infoHash)).then(() => PieceStorage.remove(this.#settings.dataDir, infoHash))
+    const removed = Promise.resolve(this.#leaving.get(infoHash)).then(() => this.#cache.remove(infoHash))
     this.#keepLeaving(infoHash, removed)
     this.#confirmed.delete(infoHash)
     await removed
   }
 
-  stats(): EngineReply<'stats'> {
+  async evict({ infoHash, fileIndex }: Input<'evict'>): Promise<EngineReply<'evict'>> {
+    await this.#leaving.get(infoHash)
+    return { freedBytes: await this.#cache.evict(infoHash, fileIndex) }
+  }
+
+  async stats(): Promise<EngineReply<'stats'>> {
+    const cache = await this.#cache.stats()
     const torrents = [...this.#known.values()].flatMap(({ active }) => active?.stats() ?? [])
     const total = (key: 'fetchedBytes' | 'sentBytes') => torrents.reduce((sum, torrent) => sum + torrent[key], this.#gone[key])
-    return { torrents, fetchedBytes: total('fetchedBytes'), sentBytes: total('sentBytes') }
+    return { torrents, fetchedBytes: total('fetchedBytes'), sentBytes: total('sentBytes'), cache }
   }
 
   /** Writes down what is known of the pieces. */
@@ -143,7 +155,7 @@ export class Engine {
   }
 
   #activate(known: Known): ActiveTorrent {
-    const { info, trackers, peers } = known
+    const { info, trackers, peers, published } = known
     const search = this.#searches.get(info.infoHash)
     let confirmed = this.#confirmed.get(info.infoHash)
     if (!confirmed) this.#confirmed.set(info.infoHash, confirmed = new PieceMap(info.pieceHashes.length / 20))
@@ -153,6 +165,8 @@ export class Engine {
       info,
       trackers,
       peers,
+      cache: this.#cache,
+      published,
       confirmed,
       after: Promise.all([this.#leaving.get(info.infoHash), search?.end(info.infoBytes)]),
       onAvailable: (readerId, upTo) => this.#emit({ kind: 'available', readerId, upTo }),

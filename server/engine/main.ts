@@ -49,9 +49,10 @@ async function answer(request: EngineRequest): Promise<EngineReply<EngineRequest
   switch (request.op) {
     case 'open': return engine.open(request.input)
     case 'metadata': return engine.metadata(request.input)
-    case 'want': return engine.want(request.input) ?? null
+    case 'want': return (await engine.want(request.input)) ?? null
     case 'warm': return engine.warm(request.input) ?? null
     case 'remove': return (await engine.remove(request.input)) ?? null
+    case 'evict': return engine.evict(request.input)
     case 'stats': return engine.stats()
   }
 }

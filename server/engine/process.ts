@@ -79,8 +79,8 @@ export class EngineProcess {
   open(source: TorrentSource): Promise<TorrentLayout> {
     const known = this.#opened.get(source.infoHash)
     if (known) return known
-    const opening = source.load().then(({ torrent, trackers, peers = [] }) =>
-      this.request('open', { infoHash: source.infoHash, torrent, trackers: [...trackers], peers: [...peers] }))
+    const opening = source.load().then(({ torrent, trackers, peers = [], published = false }) =>
+      this.request('open', { infoHash: source.infoHash, torrent, trackers: [...trackers], peers: [...peers], published }))
     this.#opened.set(source.infoHash, opening)
     opening.catch(() => this.#opened.delete(source.infoHash))
     return opening
@@ -137,6 +137,7 @@ export class EngineProcess {
 
   #onExit(how: string): string {
     clearInterval(this.#watchdog)
+    this.#child.removeAllListeners('message') // what it promised holds no more
     for (const { reject } of this.#asked.values()) reject(new EngineError('unavailable', 'The engine stopped before it answered.'))
     this.#asked.clear()
     return how

@@ -3,7 +3,7 @@ import { EngineError } from './contract.ts'
 /** A torrent the engine may be asked to open; `load` is called only when it does not know it (any more). */
 export interface TorrentSource {
   readonly infoHash: string
-  readonly load: () => Promise<{ readonly torrent: Uint8Array; readonly trackers: readonly string[]; readonly peers?: readonly string[] }>
+  readonly load: () => Promise<{ readonly torrent: Uint8Array; readonly trackers: readonly string[]; readonly peers?: readonly string[]; readonly published?: boolean }>
 }
 
 export interface WantedRange {
@@ -15,6 +15,8 @@ export interface WantedRange {
   readonly end: number
   /** The file's mean rate, when it is known: how far ahead it is fetched follows from it. */
   readonly bytesPerSecond?: number | undefined
+  /** What an earlier claim was told is there was not found at `start`: it is looked at again. */
+  readonly isDoubted?: boolean
 }
 
 /**
@@ -25,6 +27,8 @@ export interface RangeReader extends Disposable {
   readonly infoHash: string
   readonly fileIndex: number
   readonly end: number
+  /** How many engines have died under it: with each, what was said to be available before is said no more. */
+  readonly lives: number
   /**
    * Resolves with the end of what is verified, from `start` on and beyond `position`, which is where the reader stands now.
    * Rejects with EngineError: `swarm_timeout` after `timeoutMs`, `aborted` once released, or what went wrong.
@@ -65,6 +69,7 @@ export class Reader implements RangeReader {
   #waiters = new Set<Waiter>()
   #failure: EngineError | null = null
   #crashes = 0
+  #lives = 0
 
   constructor(id: number, range: WantedRange, link: ReaderLink, onReleased: () => void) {
     if (!(range.start >= 0 && range.start < range.end && range.end <= Number.MAX_SAFE_INTEGER)) throw new RangeError(`${range.start} to ${range.end} is no range`)
@@ -95,7 +100,13 @@ export class Reader implements RangeReader {
     })
   }
 
+  get lives(): number {
+    return this.#lives
+  }
+
   engineCrashed(): void {
+    this.#lives += 1
+    this.#upTo = this.#position // the next engine may make room before it knows of this reader
     this.#crashes += 1
     if (this.#crashes >= maxCrashes) this.fail(new EngineError('unavailable', 'The engine keeps failing on this torrent.'))
   }

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { damage } from '../test/damage.ts'
+import { storedBytes } from '../test/disk.ts'
 import { drain, readThrough, startTestEngine, type TestEngine } from '../test/engine.ts'
 import { startSwarm } from '../test/swarm.ts'
 import { startEngine } from './client.ts'
@@ -76,7 +78,7 @@ describe('an engine that is killed', () => {
     await engine.client.stats()
     kill(engine)
     await refused
-    expect(await engine.client.stats()).toEqual({ torrents: [], fetchedBytes: 0, sentBytes: 0 })
+    expect(await engine.client.stats()).toMatchObject({ torrents: [], fetchedBytes: 0, sentBytes: 0 })
   })
 
   it('over and over by one reader: that reader is given up', async () => {
@@ -112,15 +114,33 @@ describe('after a restart', () => {
       await using engine = await startTestEngine({ dataDir })
       await readThrough(engine.client, swarm)
     }
-    const segment = join(dataDir, swarm.infoHash, '0-0')
-    const stored = await readFile(segment)
-    stored.fill(0, 100_000, 100_010)
-    await writeFile(segment, stored)
+    await damage(join(dataDir, swarm.infoHash, '0-0'), 100_000, 10)
     await using engine = await startTestEngine({ dataDir })
     expect(sha256(await readThrough(engine.client, swarm))).toBe(swarm.files[0]?.sha256)
     const { fetchedBytes } = await engine.client.stats()
     expect(fetchedBytes).toBeGreaterThan(64 * 1024)
     expect(fetchedBytes).toBeLessThan(2 * 64 * 1024)
+  })
+
+  it.each([
+    ['touched', (path: string) => utimes(path, 1, 1)],
+    ['cut short', (path: string) => truncate(path, MiB)],
+    ['gone', (path: string) => rm(path)],
+  ])('a segment that is %s is fetched again, and no other', async (_what, change) => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'engine-'))
+    onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+    await using swarm = await startSwarm({ name: 'two', files: [{ path: 'a.mp4', sizeBytes: 2 * MiB }, { path: 'b.mp4', sizeBytes: 2 * MiB }], pieceLength: 64 * 1024 })
+    {
+      await using engine = await startTestEngine({ dataDir })
+      for (const fileIndex of [0, 1]) await readThrough(engine.client, swarm, { fileIndex })
+    }
+    await change(join(dataDir, swarm.infoHash, '0-0'))
+    await using engine = await startTestEngine({ dataDir })
+    for (const fileIndex of [0, 1]) expect(sha256(await readThrough(engine.client, swarm, { fileIndex }))).toBe(swarm.files[fileIndex]?.sha256)
+    const { fetchedBytes, cache } = await engine.client.stats()
+    expect(fetchedBytes).toBeGreaterThan(2 * MiB)
+    expect(fetchedBytes).toBeLessThan(2.5 * MiB)
+    expect(cache.usedBytes).toBe(await storedBytes(dataDir))
   })
 })
 
@@ -165,7 +185,7 @@ describe('the disk', () => {
     const folder = join(engine.dataDir, swarm.infoHash)
     await obstruct(folder)
     await expect(readThrough(engine.client, swarm)).rejects.toMatchObject({ code })
-    expect(engine.events).toHaveLength(1) // it did not crash
+    expect(engine.events.map(({ event }) => event)).toEqual(['engine_started', ...(code === 'storage_full' ? ['storage_full'] : [])]) // it did not crash
     await rm(folder, { recursive: true })
     expect(sha256(await readThrough(engine.client, swarm))).toBe(swarm.files[0]?.sha256)
   })
@@ -177,7 +197,7 @@ describe('the process', () => {
     await once(taken, 'listening')
     const { port } = taken.address() as AddressInfo
     const dataDir = await mkdtemp(join(tmpdir(), 'engine-'))
-    await expect(startEngine({ settings: { dataDir, host: '127.0.0.1', port, allowPrivateAddresses: false, windowBytes: MiB, idleMs: 0, connectionsPerTorrent: 5 } })).rejects.toMatchObject({ code: 'listen_failed', message: expect.stringContaining(String(port)) as string })
+    await expect(startEngine({ settings: { dataDir, host: '127.0.0.1', port, allowPrivateAddresses: false, cacheBytes: MiB, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: MiB, idleMs: 0, connectionsPerTorrent: 5 } })).rejects.toMatchObject({ code: 'listen_failed', message: expect.stringContaining(String(port)) as string })
     taken.close()
     await rm(dataDir, { recursive: true })
   })
@@ -186,7 +206,7 @@ describe('the process', () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'engine-'))
     const script = `
       import { startEngine } from ${JSON.stringify(new URL('./client.ts', import.meta.url).href)}
-      const engine = await startEngine({ settings: { dataDir: ${JSON.stringify(dataDir)}, host: '127.0.0.1', port: 0, allowPrivateAddresses: false, windowBytes: 1, idleMs: 0, connectionsPerTorrent: 5 } })
+      const engine = await startEngine({ settings: { dataDir: ${JSON.stringify(dataDir)}, host: '127.0.0.1', port: 0, allowPrivateAddresses: false, cacheBytes: 1, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: 1, idleMs: 0, connectionsPerTorrent: 5 } })
       process.stdout.write(String(engine.listening().pid))`
     const parent = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: ['ignore', 'pipe', 'inherit'] })
     const [pid] = await once(parent.stdout, 'data') as [Buffer]

@@ -203,7 +203,7 @@ it('it reads its code and its folder, writes its folder, and starts nothing', as
     `try { ${code}; console.log(${JSON.stringify(what)}) } catch (error) { console.log(${JSON.stringify(what)}, error.code) };`).join('')}`
   const events: EngineEvent[] = []
   await using _engine = await startEngine({
-    settings: { dataDir, host: '127.0.0.1', port: 0, allowPrivateAddresses: false, windowBytes: MiB, idleMs: 0, connectionsPerTorrent: 5 },
+    settings: { dataDir, host: '127.0.0.1', port: 0, allowPrivateAddresses: false, cacheBytes: 64 * MiB, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: MiB, idleMs: 0, connectionsPerTorrent: 5 },
     nodeArguments: ['--import', `data:text/javascript,${encodeURIComponent(script)}`],
     onEvent: (event) => events.push(event),
   })

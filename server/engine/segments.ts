@@ -8,16 +8,25 @@ import { join } from 'node:path'
 export const segmentBytes = 32 * 1024 * 1024
 
 export interface FileSpan { readonly fileIndex: number; readonly offset: number; readonly length: number }
+export interface SegmentOfFile { readonly fileIndex: number; readonly segment: number }
 /** `length` bytes at `offset` of the file `path` (relative to the engine's data folder). */
-export interface SegmentSpan { readonly path: string; readonly offset: number; readonly length: number }
+export interface SegmentSpan extends SegmentOfFile { readonly path: string; readonly offset: number; readonly length: number }
 
 /** Beside them, Node's compile cache of the engine's own code. */
 export const compiledFolder = 'compiled'
 
 export const torrentFolder = (infoHash: string): string => infoHash
 
+export const segmentName = ({ fileIndex, segment }: SegmentOfFile): string => `${fileIndex}-${segment}`
+
 export const segmentPath = (infoHash: string, fileIndex: number, segment: number): string =>
-  join(torrentFolder(infoHash), `${fileIndex}-${segment}`)
+  join(torrentFolder(infoHash), segmentName({ fileIndex, segment }))
+
+/** Null for a name that is no segment's. */
+export function segmentOfName(name: string): SegmentOfFile | null {
+  const [, fileIndex, segment] = /^(\d{1,5})-(\d{1,10})$/.exec(name) ?? []
+  return fileIndex === undefined || segment === undefined ? null : { fileIndex: Number(fileIndex), segment: Number(segment) }
+}
 
 /** The segments that hold a stretch of a file, in order. */
 export function segmentSpans(infoHash: string, { fileIndex, offset, length }: FileSpan): SegmentSpan[] {
@@ -26,7 +35,7 @@ export function segmentSpans(infoHash: string, { fileIndex, offset, length }: Fi
     const segment = Math.floor(at / segmentBytes)
     const within = at - segment * segmentBytes
     const taken = Math.min(segmentBytes - within, offset + length - at)
-    spans.push({ path: segmentPath(infoHash, fileIndex, segment), offset: within, length: taken })
+    spans.push({ path: segmentPath(infoHash, fileIndex, segment), fileIndex, segment, offset: within, length: taken })
     at += taken
   }
   return spans

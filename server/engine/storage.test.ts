@@ -1,35 +1,41 @@
-import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { encodeBencode } from '../lib/bencode.ts'
-import { parseInfo, type TorrentInfo } from '../lib/torrent.ts'
-import { generateBytes } from '../test/content.ts'
+import { PieceMap } from '../lib/piece-map.ts'
+import { damage } from '../test/damage.ts'
+import { torrentOf, type LocalTorrent } from '../test/local-torrent.ts'
 import { segmentBytes } from './segments.ts'
-import { PieceStorage } from './storage.ts'
+import { Cache } from './cache.ts'
+import { chunkStoreOf } from './chunk-store.ts'
+import { PieceStorage, type StorageOptions } from './storage.ts'
 
 let dataDir: string
-beforeEach(async () => { dataDir = await mkdtemp(join(tmpdir(), 'storage-')) })
+let cache: Cache
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'storage-'))
+  cache = cacheOf()
+})
 afterEach(() => rm(dataDir, { recursive: true, force: true }))
-
-/** A torrent of these files, and its bytes from end to end. */
-function torrentOf(pieceLength: number, files: { length: number; padding?: boolean }[]): { info: TorrentInfo; bytes: Uint8Array; piece: (index: number) => Uint8Array } {
-  const bytes = Buffer.concat(files.map(({ length, padding }, index) => (padding ? Buffer.alloc(length) : generateBytes(`storage ${index}`, 0, length))))
-  const pieces = Array.from({ length: Math.ceil(bytes.length / pieceLength) }, (_, index) => bytes.subarray(index * pieceLength, (index + 1) * pieceLength))
-  const info = parseInfo(encodeBencode(new Map<string, never>(Object.entries({
-    files: files.map(({ length, padding }, index) => new Map<string, unknown>([['attr', padding ? 'p' : ''], ['length', length], ['path', [`f${index}`]]])),
-    name: 'x',
-    'piece length': pieceLength,
-    pieces: Buffer.concat(pieces.map((piece) => createHash('sha1').update(piece).digest())),
-  }) as [string, never][])))
-  return { info, bytes, piece: (index) => pieces[index] ?? new Uint8Array() }
-}
 
 const several = () => torrentOf(1024, [{ length: 1500 }, { length: 0 }, { length: 100 }, { length: 448, padding: true }, { length: 3000 }])
 
-async function filled(torrent: ReturnType<typeof torrentOf>): Promise<PieceStorage> {
-  const storage = await PieceStorage.open(dataDir, torrent.info)
+const cacheOf = () => new Cache({ dataDir, cacheBytes: 1024 ** 3, publishedBytes: 0, freeSpaceBytes: 0, onEvent: () => {} })
+
+function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
+  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, waitsFor: () => true, onLost: () => {}, ...options })
+}
+
+const pieces = ({ stored }: PieceStorage) => Array.from({ length: stored.pieces }, (_, piece) => stored.has(piece))
+
+/** As a new process would find it. */
+async function openAnew(torrent: LocalTorrent): Promise<PieceStorage> {
+  cache = cacheOf()
+  return open(torrent)
+}
+
+async function filled(torrent: LocalTorrent): Promise<PieceStorage> {
+  const storage = await open(torrent)
   for (let piece = 0; piece < storage.stored.pieces; piece += 1) await storage.write(piece, torrent.piece(piece))
   await storage.settled()
   return storage
@@ -40,7 +46,7 @@ describe('pieces', () => {
     const torrent = several()
     const storage = await filled(torrent)
     for (let piece = 0; piece < storage.stored.pieces; piece += 1) {
-      expect(await storage.read(piece, 0, storage.pieceLength(piece))).toEqual(new Uint8Array(torrent.piece(piece)))
+      expect(await storage.read(piece, 0, storage.lengthOf(piece))).toEqual(new Uint8Array(torrent.piece(piece)))
       expect(await storage.check(piece)).toBe(true)
     }
     expect(await storage.read(1, 400, 300)).toEqual(new Uint8Array(torrent.piece(1).subarray(400, 700)))
@@ -67,7 +73,7 @@ describe('pieces', () => {
 
   it('cannot be read beyond by a peer', async () => {
     const storage = await filled(several())
-    const store = new (storage.chunkStore())(1024)
+    const store = new (chunkStoreOf(storage))(1024)
     const get = (piece: number, offset: number, length: number) => new Promise((resolve, reject) => store.get(piece, { offset, length }, (error, bytes) => (error ? reject(error) : resolve(bytes?.length))))
     await expect(get(0, 0, 1024)).resolves.toBe(1024)
     for (const [piece, offset, length] of [[0, 1, 1024], [0, 1024, 1], [0, -1, 1], [4, 0, 1024], [99, 0, 1]] as const) {
@@ -79,50 +85,91 @@ describe('pieces', () => {
 describe('after a restart', () => {
   it('what was written is known', async () => {
     const torrent = several()
-    const before = await PieceStorage.open(dataDir, torrent.info)
+    const before = await openAnew(torrent)
     await before.write(2, torrent.piece(2))
     await before.settled()
-    const first = await PieceStorage.open(dataDir, torrent.info)
+    const first = await openAnew(torrent)
     await first.write(0, torrent.piece(0))
     await first.settled()
-    const again = await PieceStorage.open(dataDir, torrent.info)
+    const again = await openAnew(torrent)
     expect([0, 1, 2, 3, 4].map((piece) => again.stored.has(piece))).toEqual([true, false, true, false, false])
   })
 
-  it('pieces whose segment is gone or cut short are not', async () => {
+  it.each([
+    ['gone', (path: string) => rm(path)],
+    ['cut short', (path: string) => truncate(path, 1500)],
+    ['longer', (path: string) => truncate(path, 4000)],
+    ['touched', (path: string) => utimes(path, 1, 1)],
+    ['another', (path: string) => writeFile(path, Buffer.alloc(3000))],
+  ])('pieces of a segment that is %s are not, others are', async (_what, change) => {
     const torrent = several()
-    const { folder } = await filled(torrent)
-    await truncate(join(folder, '4-0'), 1500)
-    await rm(join(folder, '2-0'))
-    const again = await PieceStorage.open(dataDir, torrent.info)
-    expect([0, 1, 2, 3, 4].map((piece) => again.stored.has(piece))).toEqual([true, false, true, false, false])
+    const before = await filled(torrent)
+    await before.close()
+    await change(join(before.folder, '4-0'))
+    const again = await openAnew(torrent)
+    expect(pieces(again)).toEqual([true, true, false, false, false])
+    expect(again.holds({ fileIndex: 4, segment: 0 })).toBe(false)
   })
 
-  it('a piece that was changed on disk is found out, and struck for good', async () => {
+  it('of a segment that was being written, what it is long enough for is claimed, until its hash says otherwise', async () => {
     const torrent = several()
-    const { folder } = await filled(torrent)
-    const bytes = await readFile(join(folder, '4-0'))
-    bytes.fill(0, 0, 10)
-    await writeFile(join(folder, '4-0'), bytes)
-    const again = await PieceStorage.open(dataDir, torrent.info)
+    const before = await open(torrent)
+    for (const piece of [2, 3]) await before.write(piece, torrent.piece(piece))
+    await before.settled() // and not closed: so a process is killed
+    await truncate(join(before.folder, '4-0'), 1500)
+    const again = await openAnew(torrent)
+    expect(pieces(again)).toEqual([false, false, true, false, false])
+  })
+
+  it('a piece that was damaged on disk is found out, and struck for good', async () => {
+    const torrent = several()
+    const before = await filled(torrent)
+    await before.close()
+    await damage(join(before.folder, '4-0'), 0, 10)
+    const again = await openAnew(torrent)
+    expect(pieces(again)).toEqual([true, true, true, true, true])
     expect(await again.check(2)).toBe(false)
     expect(await again.check(3)).toBe(true)
     await again.settled()
-    expect((await PieceStorage.open(dataDir, torrent.info)).stored.has(2)).toBe(false)
+    expect((await openAnew(torrent)).stored.has(2)).toBe(false)
   })
 
-  it('a map of another length means nothing', async () => {
+  it('a damaged piece is given to no peer, and reported', async () => {
     const torrent = several()
-    const { folder } = await filled(torrent)
-    await writeFile(join(folder, 'verified'), Buffer.alloc(500, 255))
-    expect((await PieceStorage.open(dataDir, torrent.info)).stored.count()).toBe(0)
+    const before = await filled(torrent)
+    await before.close()
+    await damage(join(before.folder, '4-0'), 0, 10)
+    const lost: number[] = []
+    cache = cacheOf()
+    const again = await open(torrent, { onLost: (some) => lost.push(...some) })
+    await expect(again.give(2, 500, 10)).rejects.toThrow('damaged')
+    expect(await again.give(3, 0, 10)).toEqual(new Uint8Array(torrent.piece(3).subarray(0, 10)))
+    expect(lost).toEqual([2])
+  })
+
+  it.each([
+    ['of another length', () => Buffer.alloc(500, 255)],
+    ['of another number of pieces', (map: Buffer) => Buffer.concat([map.subarray(0, 4), Buffer.from([0, 0, 0, 9]), map.subarray(8)])],
+    ['cut short', (map: Buffer) => map.subarray(0, 40)],
+    ['empty', () => Buffer.alloc(0)],
+  ])('a map %s means nothing, and is replaced', async (_what, change) => {
+    const torrent = several()
+    const before = await filled(torrent)
+    await before.close()
+    await writeFile(join(before.folder, 'verified'), change(await readFile(join(before.folder, 'verified'))))
+    const again = await openAnew(torrent)
+    expect(again.stored.count()).toBe(0)
+    await again.write(0, torrent.piece(0))
+    await again.close()
+    expect(pieces(await openAnew(torrent))).toEqual([true, false, false, false, false])
   })
 })
 
 it('is removed whole, and others stay', async () => {
   const one = await filled(several())
   const other = await filled(torrentOf(1024, [{ length: 10 }]))
-  await PieceStorage.remove(dataDir, several().info.infoHash)
+  await one.close()
+  await cache.remove(several().info.infoHash)
   expect(await readdir(dataDir)).toEqual([other.folder.slice(dataDir.length + 1)])
   expect(one.folder).not.toBe(other.folder)
 })

@@ -1,74 +1,118 @@
-import { constants, open, mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createHash } from 'node:crypto'
-import type { ChunkStore } from 'webtorrent'
-import { PieceMap } from '../lib/piece-map.ts'
+import { constants, mkdir, open, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import { segmentSpans, torrentFolder, type SegmentSpan } from './segments.ts'
+import { StorageFull, type Cache } from './cache.ts'
+import type { PieceSource } from './chunk-store.ts'
+import type { SegmentKeeper } from './ledger.ts'
+import { MapFile } from './map-file.ts'
+import { lengthOfPiece, piecesOfSegment, pieceSpans } from './piece-spans.ts'
+import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile, type SegmentSpan } from './segments.ts'
+import { storedSegment, storedSegments } from './stored-segments.ts'
 
-/** Beside the segments: which pieces are there, one bit each. */
-const mapName = 'verified'
+export interface StorageOptions {
+  readonly dataDir: string
+  readonly info: TorrentInfo
+  readonly cache: Cache
+  readonly published: boolean
+  /** Pieces that this process has hashed itself. */
+  readonly confirmed: PieceMap
+  /** Whether a reader needs a piece: what it is in is not dropped. */
+  readonly holds: (piece: number) => boolean
+  /** Whether a reader was told that a piece is there. */
+  readonly promises: (piece: number) => boolean
+  /** Whether a reader waits for it, or will next: for it goes what is wanted later. */
+  readonly waitsFor: (piece: number) => boolean
+  /** Told of pieces that were there and are not any more. */
+  readonly onLost: (pieces: readonly number[]) => void
+}
+
+/** Segments dropped for one write because the disk was full, however much it was reckoned to have. */
+const mostReliefs = 3
 
 /**
  * A torrent's pieces on disk, as segments of its files, with the map of those that are there. The map outlives the
- * process, so nothing is hashed at the start; it is written after the data but never waits for the disk: what it says
- * is a claim until `check` has confirmed it once.
+ * process, so nothing is hashed at the start: segments are compared with the size and time of change it has of them, and
+ * what it says is a claim until `check` has confirmed it once, piece by piece, as a first byte need not wait for 32 MiB.
  */
-export class PieceStorage {
-  /** Pieces written by this process, or claimed by the map of an earlier one. */
-  readonly stored: PieceMap
+export class PieceStorage implements SegmentKeeper, PieceSource {
   readonly folder: string
-  #dataDir: string
-  #info: TorrentInfo
-  #saving: Promise<void> | null = null
-  #unsaved = false
+  #options: StorageOptions
+  #map: MapFile
   #busy = new Set<Promise<unknown>>()
+  #checking = new Map<number, Promise<boolean>>()
+  #isOpen = false
 
-  /** Reads the map; pieces whose segments are missing or too short are left out of it. */
-  static async open(dataDir: string, info: TorrentInfo): Promise<PieceStorage> {
-    const folder = join(dataDir, torrentFolder(info.infoHash))
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    const claimed = await readFile(join(folder, mapName)).catch(() => undefined)
-    const storage = new PieceStorage(dataDir, folder, info, claimed)
-    if (claimed) await storage.#leaveOutShort()
+  /** Reads the map; pieces whose segments are missing, too short or not as the map knows them are left out of it. */
+  static async open(options: StorageOptions): Promise<PieceStorage> {
+    const { dataDir, info, cache, published, confirmed } = options
+    const storage = new PieceStorage(options)
+    await cache.adopt(info.infoHash, published, storage)
+    try {
+      await mkdir(storage.folder, { recursive: true, mode: 0o700 })
+      await storage.#load(join(dataDir, torrentFolder(info.infoHash)))
+    } catch (error) {
+      cache.disown(info.infoHash, storage)
+      throw error
+    }
+    for (let piece = 0; piece < confirmed.pieces; piece += 1) if (!storage.stored.has(piece)) confirmed.delete(piece)
+    storage.#isOpen = true
     return storage
   }
 
-  static async remove(dataDir: string, infoHash: string): Promise<void> {
-    await rm(join(dataDir, torrentFolder(infoHash)), { recursive: true, force: true, maxRetries: 3 })
+  private constructor(options: StorageOptions) {
+    this.#options = options
+    this.folder = join(options.dataDir, torrentFolder(options.info.infoHash))
+    this.#map = new MapFile(this.folder, options.info.pieceHashes.length / 20)
   }
 
-  private constructor(dataDir: string, folder: string, info: TorrentInfo, claimed: Uint8Array | undefined) {
-    this.#dataDir = dataDir
-    this.folder = folder
-    this.#info = info
-    this.stored = new PieceMap(info.pieceHashes.length / 20, claimed)
+  /** Pieces written by this process, or claimed by the map of an earlier one. */
+  get stored(): PieceMap {
+    return this.#map.pieces
   }
 
-  pieceLength(piece: number): number {
-    return Math.min(this.#info.pieceLength, this.#info.sizeBytes - piece * this.#info.pieceLength)
+  /**
+   * Writes a verified piece, after room was made for it. The bytes must not change before it resolves.
+   * @throws StorageFull when nothing could be dropped: then the piece is not there, whatever was written of it
+   */
+  write(piece: number, bytes: Uint8Array): Promise<void> {
+    return this.#counted(this.#write(piece, bytes))
   }
 
-  async write(piece: number, bytes: Uint8Array): Promise<void> {
+  async #write(piece: number, bytes: Uint8Array): Promise<void> {
+    const { info, cache } = this.#options
+    const parts: { readonly span: SegmentSpan; readonly bytes: Uint8Array }[] = []
     let taken = 0
-    for (const span of this.#spans(piece, 0, bytes.length)) {
-      const part = bytes.subarray(taken, taken + span.length)
+    for (const span of pieceSpans(info, piece, 0, bytes.length)) {
+      if (span.path !== null) parts.push({ span, bytes: bytes.subarray(taken, taken + span.length) })
       taken += span.length
-      if (span.path === null) continue
-      await using file = await open(join(this.#dataDir, span.path), constants.O_RDWR | constants.O_CREAT, 0o600)
-      for (let done = 0; done < part.length;) done += (await file.write(part, done, part.length - done, span.offset + done)).bytesWritten
     }
-    this.stored.add(piece)
+    const claims: Awaited<ReturnType<Cache['claim']>>[] = []
+    let isWritten = false
+    try {
+      for (const { span } of parts) claims.push(await cache.claim(info.infoHash, span, span.offset + span.length, this.#options.waitsFor(piece)))
+      await this.#unseal(parts.map(({ span }) => span))
+      for (const part of parts) await this.#writePart(part.span, part.bytes)
+      this.#map.mark(piece)
+      isWritten = true
+    } finally {
+      for (const claim of claims) await claim.release(!isWritten)
+    }
+    const now = Date.now()
+    for (const { span } of parts) cache.fetched(info.infoHash, span, now)
+    await this.#sealIfWhole(parts.map(({ span }) => span))
     this.#save()
   }
 
   /** Rejects when the bytes are not all there. Padding reads as zeros. */
   async read(piece: number, offset: number, length: number): Promise<Uint8Array> {
+    const { dataDir, info } = this.#options
     const bytes = new Uint8Array(length)
     let at = 0
-    for (const span of this.#spans(piece, offset, length)) {
+    for (const span of pieceSpans(info, piece, offset, length)) {
       if (span.path !== null) {
-        await using file = await open(join(this.#dataDir, span.path))
+        await using file = await open(join(dataDir, span.path))
         for (let done = 0; done < span.length;) {
           const { bytesRead } = await file.read(bytes, at + done, span.length - done, span.offset + done)
           if (bytesRead === 0) throw new Error(`${span.path} is cut short`)
@@ -80,113 +124,208 @@ export class PieceStorage {
     return bytes
   }
 
-  /** Whether a claimed piece is what its hash says. One that is not is struck from the map. */
-  async check(piece: number): Promise<boolean> {
-    const bytes = await this.read(piece, 0, this.pieceLength(piece)).catch(() => null)
-    const expected = this.#info.pieceHashes.subarray(piece * 20, piece * 20 + 20)
+  /** Whether a claimed piece is what its hash says. One that is not is struck from the map. Asked by several at a time, it is read once. */
+  check(piece: number): Promise<boolean> {
+    let checking = this.#checking.get(piece)
+    if (!checking) {
+      checking = this.#counted(this.#check(piece)).finally(() => this.#checking.delete(piece))
+      this.#checking.set(piece, checking)
+    }
+    return checking
+  }
+
+  async #check(piece: number): Promise<boolean> {
+    const { info, cache } = this.#options
+    const bytes = await this.read(piece, 0, this.lengthOf(piece)).catch(() => null)
+    const expected = info.pieceHashes.subarray(piece * 20, piece * 20 + 20)
     const right = bytes !== null && createHash('sha1').update(bytes).digest().equals(expected)
     if (!right) {
-      this.stored.delete(piece)
+      this.#map.strike(piece)
       this.#save()
+      for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) if (span.path !== null) await cache.doubt(info.infoHash, span)
     }
-    return right
+    return right && this.stored.has(piece) // it may have been dropped meanwhile
+  }
+
+  lengthOf(piece: number): number {
+    return lengthOfPiece(this.#options.info, piece)
+  }
+
+  /** Refuses at once what `write` of a piece that is waited for would refuse, as far as is known. @throws StorageFull */
+  demandRoom(piece: number): void {
+    const { info, cache } = this.#options
+    for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) {
+      if (span.path !== null) cache.demandRoom(info.infoHash, span, span.offset + span.length)
+    }
+  }
+
+  /** Whether there is room for a piece that nobody waits for yet, as far as is known. */
+  hasRoom(piece: number): boolean {
+    const { info, cache } = this.#options
+    return pieceSpans(info, piece, 0, this.lengthOf(piece)).every((span) => span.path === null || cache.hasRoom(info.infoHash, span, span.offset + span.length))
+  }
+
+  /** A reader has gone from one position of a file to another. */
+  played(fileIndex: number, from: number, to: number): void {
+    const { info, cache } = this.#options
+    const now = Date.now()
+    for (let segment = Math.floor(from / segmentBytes); segment * segmentBytes < to; segment += 1) {
+      cache.played(info.infoHash, { fileIndex, segment }, now)
+      const record = this.#map.records.get(segmentName({ fileIndex, segment }))
+      if (record) this.#map.record({ ...record, playedAt: now }) // written with what is written next: a crash may cost it
+    }
+  }
+
+  holds(segment: SegmentOfFile): boolean {
+    return this.#hasPiece(segment, this.#options.holds)
+  }
+
+  promises(segment: SegmentOfFile): boolean {
+    return this.#hasPiece(segment, this.#options.promises)
+  }
+
+  async strike({ fileIndex, segment }: SegmentOfFile): Promise<void> {
+    const { from, to } = piecesOfSegment(this.#options.info, fileIndex, segment)
+    const lost: number[] = []
+    for (let piece = from; piece <= to; piece += 1) {
+      if (!this.stored.has(piece)) continue
+      this.#map.strike(piece)
+      lost.push(piece)
+    }
+    this.#options.onLost(lost)
+    await this.#map.save()
+  }
+
+  gone(segment: SegmentOfFile): void {
+    if (!this.#isOpen) return
+    this.#map.forget(segmentName(segment))
+    this.#save()
   }
 
   /** Resolves when nothing is being written any more, the map included. */
   async settled(): Promise<void> {
-    while (this.#busy.size > 0 || this.#saving) await Promise.allSettled([...this.#busy, this.#saving])
+    while (this.#busy.size > 0) await Promise.allSettled(this.#busy)
+    await this.#map.settled()
   }
 
-  /** As webtorrent wants it. */
-  chunkStore(): new (chunkLength: number) => ChunkStore {
-    const { write, read, settled } = { write: this.write.bind(this), read: this.read.bind(this), settled: this.settled.bind(this) }
-    const track = <T>(work: Promise<T>, done: (error: Error | null, value?: T) => void) => {
-      this.#busy.add(work)
-      void work.finally(() => this.#busy.delete(work)).then((value) => done(null, value), (error: Error) => done(error))
-    }
-    const whole = (piece: number, offset: number) => this.pieceLength(piece) - offset
-    return class implements ChunkStore {
-      readonly chunkLength: number
-      constructor(chunkLength: number) {
-        this.chunkLength = chunkLength
-      }
-      put(piece: number, bytes: Uint8Array, done: (error?: Error | null) => void) {
-        track(write(piece, bytes), (error) => done(error))
-      }
-      get(piece: number, options: { offset?: number; length?: number } | null | undefined, done: (error: Error | null, bytes?: Uint8Array) => void) {
-        const offset = options?.offset ?? 0
-        const left = whole(piece, offset)
-        const length = options?.length ?? left
-        // A peer asks for what it likes: only what lies inside the piece is read.
-        if (offset < 0 || length <= 0 || length > left) return queueMicrotask(() => done(new Error('outside the piece')))
-        track(read(piece, offset, length), done)
-      }
-      close(done: (error?: Error | null) => void) {
-        void settled().then(() => done(null))
-      }
-      destroy(done: (error?: Error | null) => void) {
-        this.close(done)
-      }
-    }
+  /** Writes down how the segments are left, and lets go of them. */
+  async close(): Promise<void> {
+    await this.settled()
+    const unsealed = [...this.#map.records.values()].filter(({ sealed }) => sealed === null)
+    await Promise.all(unsealed.map((record) => this.#seal(record, () => true)))
+    await this.#map.save().catch(() => {})
+    this.#options.cache.disown(this.#options.info.infoHash, this)
+    this.#isOpen = false
   }
 
-  /** Where a stretch of a piece lies; a null path is padding, which is not kept. */
-  #spans(piece: number, offset: number, length: number): (SegmentSpan | { path: null; length: number })[] {
-    const { files, infoHash, pieceLength } = this.#info
-    const start = piece * pieceLength + offset
-    const end = start + length
-    const spans: (SegmentSpan | { path: null; length: number })[] = []
-    for (let index = fileAt(files, start); index < files.length; index += 1) {
-      const file = files[index]
-      if (!file || file.offset >= end) break
-      const from = Math.max(start, file.offset)
-      const taken = Math.min(end, file.offset + file.lengthBytes) - from
-      if (taken <= 0) continue
-      if (file.padding) spans.push({ path: null, length: taken })
-      else spans.push(...segmentSpans(infoHash, { fileIndex: index, offset: from - file.offset, length: taken }))
+  /** Bytes for a peer: it gets nothing that has not been hashed either. */
+  async give(piece: number, offset: number, length: number): Promise<Uint8Array> {
+    const { confirmed, onLost } = this.#options
+    if (!confirmed.has(piece)) {
+      if (!(await this.check(piece))) {
+        onLost([piece])
+        throw new Error('damaged')
+      }
+      confirmed.add(piece)
     }
-    return spans
+    return this.read(piece, offset, length)
   }
 
-  async #leaveOutShort(): Promise<void> {
-    const sizes = new Map<string, number>()
-    for (const name of await readdir(this.folder)) {
-      const { size } = await stat(join(this.folder, name))
-      sizes.set(join(torrentFolder(this.#info.infoHash), name), size)
+  async #load(folder: string): Promise<void> {
+    const { info, cache, published } = this.#options
+    const [map, segments] = await Promise.all([MapFile.read(folder, this.#map.pieces.pieces), storedSegments(folder)])
+    if (map) this.#map = map
+    this.#map.published = published
+    const sizes = new Map(segments.map(({ name, size }) => [name, size]))
+    for (const { name, size, changedNs } of segments) {
+      const sealed = this.#map.records.get(name)?.sealed
+      if (sealed && (sealed.size !== size || sealed.changedNs !== changedNs)) sizes.delete(name)
     }
+    const isThere = (span: ReturnType<typeof pieceSpans>[number]) => span.path === null || (sizes.get(segmentName(span)) ?? 0) >= span.offset + span.length
     for (let piece = 0; piece < this.stored.pieces; piece += 1) {
-      if (!this.stored.has(piece)) continue
-      const spans = this.#spans(piece, 0, this.pieceLength(piece))
-      if (spans.some((span) => span.path !== null && (sizes.get(span.path) ?? 0) < span.offset + span.length)) this.stored.delete(piece)
+      if (this.stored.has(piece) && !pieceSpans(info, piece, 0, this.lengthOf(piece)).every(isThere)) this.#map.strike(piece)
+    }
+    const names = new Set(segments.map(({ name }) => name))
+    for (const [name, record] of this.#map.records) {
+      if (!names.has(name)) this.#map.forget(name)
+      else if (!sizes.has(name)) this.#map.record({ ...record, sealed: null })
+    }
+    // Before anything is written, or what was struck could be taken for what comes to lie in its place.
+    await this.#map.save()
+    const now = Date.now()
+    cache.enter(info.infoHash, segments.map((segment) => ({ ...segment, playedAt: this.#map.records.get(segment.name)?.playedAt ?? now })))
+  }
+
+  async #writePart(span: SegmentSpan, bytes: Uint8Array): Promise<void> {
+    const { dataDir, cache } = this.#options
+    for (let attempt = 1; ; attempt += 1) {
+      const { evictions } = cache
+      try {
+        await using file = await open(join(dataDir, span.path), constants.O_RDWR | constants.O_CREAT, 0o600)
+        return await writeAt(file, bytes, span.offset)
+      } catch (error) {
+        const code = error instanceof Error && 'code' in error ? error.code : null
+        if (code === 'ENOENT' && attempt === 1) await mkdir(this.folder, { recursive: true, mode: 0o700 }) // somebody else cleaned up
+        else if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
+        if (code === 'ENOENT') continue
+        // A segment less makes room for a piece. Where it does not, the fault is another, and the rest is worth keeping.
+        if (attempt > mostReliefs) throw new StorageFull('The disk is full.', { cause: error })
+        await cache.relieve(evictions)
+      }
     }
   }
 
-  /** Writes the map, again when it has changed meanwhile. A failure costs a fetch after a restart, no more. */
+  /** Before the first byte is changed: a segment whose size and time are not as the map says counts as damaged. */
+  async #unseal(segments: readonly SegmentOfFile[]): Promise<void> {
+    let wasSealed = false
+    for (const { fileIndex, segment } of segments) {
+      const record = this.#map.records.get(segmentName({ fileIndex, segment }))
+      if (record && !record.sealed) continue
+      wasSealed ||= record !== undefined
+      this.#map.record({ fileIndex, segment, ...piecesOfSegment(this.#options.info, fileIndex, segment), playedAt: record?.playedAt ?? Date.now(), sealed: null })
+    }
+    if (wasSealed) await this.#map.save().catch(() => {})
+  }
+
+  async #sealIfWhole(segments: readonly SegmentOfFile[]): Promise<void> {
+    for (const segment of segments) {
+      const record = this.#map.records.get(segmentName(segment))
+      if (record && !record.sealed && this.#isWhole(record)) await this.#seal(record, () => this.#isWhole(record))
+    }
+  }
+
+  #counted<T>(work: Promise<T>): Promise<T> {
+    const counted = work.finally(() => this.#busy.delete(counted))
+    this.#busy.add(counted)
+    return counted
+  }
+
+  #hasPiece({ fileIndex, segment }: SegmentOfFile, isOne: (piece: number) => boolean): boolean {
+    if (!this.#isOpen) return true
+    const { from, to } = piecesOfSegment(this.#options.info, fileIndex, segment)
+    for (let piece = from; piece <= to; piece += 1) if (isOne(piece)) return true
+    return false
+  }
+
+  #isWhole({ from, to }: { from: number; to: number }): boolean {
+    for (let piece = to; piece >= from; piece -= 1) if (!this.stored.has(piece)) return false
+    return true
+  }
+
+  /** Writes down how a segment lies there, unless it has changed again meanwhile. */
+  async #seal(record: SegmentOfFile, isStill: () => boolean): Promise<void> {
+    const name = segmentName(record)
+    const found = await storedSegment(this.folder, name)
+    const now = this.#map.records.get(name)
+    if (found && now && found.size <= segmentBytes && isStill()) this.#map.record({ ...now, sealed: { size: found.size, changedNs: found.changedNs } })
+  }
+
+  /** A failure costs a fetch after a restart, no more. */
   #save(): void {
-    this.#unsaved = true
-    this.#saving ??= this.#writeMap().catch(() => {}).finally(() => {
-      this.#saving = null
-      // asked for since `#writeMap` looked last
-      if (this.#unsaved) this.#save()
-    })
-  }
-
-  async #writeMap(): Promise<void> {
-    while (this.#unsaved) {
-      this.#unsaved = false
-      await using file = await open(join(this.folder, mapName), constants.O_RDWR | constants.O_CREAT, 0o600)
-      await file.write(this.stored.bytes, 0, this.stored.bytes.length, 0)
-    }
+    void this.#map.save().catch(() => {})
   }
 }
 
-/** The last file that begins at or before a position: by halves, as torrents of thousands of files exist. */
-function fileAt(files: TorrentInfo['files'], position: number): number {
-  let [low, high] = [0, files.length - 1]
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if ((files[middle]?.offset ?? 0) <= position) low = middle
-    else high = middle - 1
-  }
-  return low
+async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
 }

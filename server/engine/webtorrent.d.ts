@@ -142,6 +142,8 @@ declare module 'webtorrent' {
     addPeer(peer: string | { destroy(): void }, source?: string): boolean
     removePeer(peer: unknown): void
     destroy(options: { destroyStore: boolean }, done: (error?: Error | null) => void): void
+    /** Where it ends by itself, with an error of the store, say. */
+    _destroy(error: Error | null, ...rest: unknown[]): void
     /** Lets each wire be asked for what it may be, by `_updateWire`. */
     _update(): void
     _updateWire: (wire: Wire) => void

@@ -46,8 +46,13 @@ export function windowOf(reader: ActiveReader, info: TorrentInfo, mostBytes: num
 /** What may not be dropped under a reader: its window, and what it was told is there. */
 export function heldBy(reader: ActiveReader, info: TorrentInfo, mostBytes: number): PieceSpan {
   const { from, to } = windowOf(reader, info, mostBytes)
-  const promised = Math.floor(((info.files[reader.fileIndex]?.offset ?? 0) + reader.next - 1) / info.pieceLength)
-  return { from, to: Math.max(to, promised) }
+  return { from, to: Math.max(to, promisedTo(reader, info).to) }
+}
+
+/** What a reader was told is there, from where it stands; `to` lies before `from` when that is nothing. */
+export function promisedTo({ fileIndex, position, next }: ActiveReader, { files, pieceLength }: TorrentInfo): PieceSpan {
+  const offset = files[fileIndex]?.offset ?? 0
+  return { from: Math.floor((offset + position) / pieceLength), to: next > position ? Math.floor((offset + next - 1) / pieceLength) : -1 }
 }
 
 /** Kinds of file whose index may lie at the end: a player that begins one goes there next. */

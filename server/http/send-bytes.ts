@@ -7,7 +7,7 @@ import type { EngineClient } from '../engine/client.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { TorrentSource } from '../engine/reader.ts'
 import { contentRange, lengthOf, multipartLayout, type ByteRange } from '../lib/ranges.ts'
-import { SegmentReader } from './segment-reader.ts'
+import { AvailableBytes } from './available-bytes.ts'
 
 export interface SendBytesOptions {
   readonly engine: Pick<EngineClient, 'dataDir' | 'reader'>
@@ -101,21 +101,19 @@ async function send(response: ServerResponse, options: SendBytesOptions, ended: 
     return
   }
   const out = new Outlet(response, ended, options.clientStallMs, onBytes)
-  using segments = new SegmentReader(engine.dataDir, source.infoHash, fileIndex)
   for (const [index, { start, end }] of parts.entries()) {
-    using reader = engine.reader({ source, fileIndex, start, end: end + 1, signal: ended })
-    let upTo = await reader.waitFor(start, response.headersSent ? stallMs : firstByteMs)
+    using bytes = new AvailableBytes(engine, { source, fileIndex, start, end: end + 1, signal: ended })
+    await bytes.ready(start, response.headersSent ? stallMs : firstByteMs)
     if (!response.headersSent) response.writeHead(head.status, head.fields)
     const frame = head.frames[index]
     if (frame) await out.frame(frame)
     for (let at = start; at <= end;) {
-      if (at >= upTo) upTo = await reader.waitFor(at, stallMs)
       const buffer = await out.free()
-      const count = await segments.read(at, Math.min(upTo, end + 1) - at, buffer)
+      const count = await bytes.read(at, buffer, stallMs)
       ended.throwIfAborted()
       out.write(buffer, count)
       at += count
-      reader.progress(at)
+      bytes.progress(at)
     }
   }
   await out.finish(head.tail)

@@ -4,7 +4,6 @@ import { findLiveLink, isTouchDue, touchLinks, type LiveLink } from '../features
 import type { LiveStreams } from '../features/playback/live-streams.ts'
 import { safeFileName } from '../features/playback/playback.ts'
 import { torrentSource } from '../features/playback/source.ts'
-import { demandRoom } from '../features/playback/storage.ts'
 import { linkOfTicket } from '../features/playback/tickets.ts'
 import type { Deps } from '../kit/context.ts'
 import { AppError, PermissionDenied, Unavailable } from '../kit/errors.ts'
@@ -33,7 +32,6 @@ export function mountStream(app: FastifyInstance, deps: Deps, streams: LiveStrea
       if (selection.kind === 'unsatisfiable') {
         throw new AppError(416, 'range_not_satisfiable', 'The file has no such range.', { headers: { 'content-range': unsatisfiedContentRange(link.sizeBytes), etag, 'accept-ranges': 'bytes' } })
       }
-      if (request.method === 'GET') await demandRoom(deps.engine.dataDir, deps.config.torrent.cacheBytes, link)
 
       const stream = streams.enter(link, mark)
       try {

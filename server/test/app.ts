@@ -94,6 +94,7 @@ const absentEngine: EngineClient = {
   metadata: absent,
   warm: absent,
   remove: absent,
+  evict: absent,
   stats: absent,
   reader: () => {
     throw new EngineError('unavailable', 'This test runs without an engine.')

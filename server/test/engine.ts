@@ -23,7 +23,7 @@ export async function startTestEngine({ heartbeatMs, ...settings }: Partial<Give
   const events: EngineEvent[] = []
   const removeOwn = () => (settings.dataDir === undefined ? rm(dataDir, { recursive: true, force: true }) : Promise.resolve())
   const client = await startEngine({
-    settings: { host: '127.0.0.1', port: 0, allowPrivateAddresses: true, windowBytes: 16 * 1024 * 1024, idleMs: 30_000, connectionsPerTorrent: 50, ...manyOnOneAddress, ...settings, dataDir },
+    settings: { host: '127.0.0.1', port: 0, allowPrivateAddresses: true, cacheBytes: 1024 ** 3, publishedBytes: 1024 ** 3, freeSpaceBytes: 0, windowBytes: 16 * 1024 * 1024, idleMs: 30_000, connectionsPerTorrent: 50, ...manyOnOneAddress, ...settings, dataDir },
     onEvent: (event) => events.push(event),
     ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
     // The engine inherits no environment, so the guard of this process does not reach it by itself.

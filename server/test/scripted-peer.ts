@@ -12,6 +12,8 @@ export const message = {
 /** What a peer of a test does; whatever it does not say, it does not do. */
 export interface PeerScript {
   readonly infoHash: string
+  /** Sent instead of the handshake in answer to one. */
+  readonly greeting?: Buffer
   /** Both have greeted each other. */
   onGreeted?(wire: ScriptedWire): void
   onMessage?(wire: ScriptedWire, id: number, payload: Buffer): void
@@ -51,7 +53,7 @@ export async function startPeer(script: PeerScript, host = '127.0.0.1'): Promise
   const server = createServer((socket) => {
     connections += 1
     sockets.add(socket.on('close', () => sockets.delete(socket)))
-    speak(socket, script, () => socket.write(handshakeOf(script.infoHash)))
+    speak(socket, script, () => socket.write(script.greeting ?? handshakeOf(script.infoHash)))
   }).listen(0, host)
   await once(server, 'listening')
   return {

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { isPresent } from '../../peers/presence.ts'
+import { isPresent } from '../../../peers/presence.ts'
 
 /** From parent to child: a torrent to stream, from nothing, as a player's first request would have it; or to forget it. */
 export type Command = { readonly torrentFile: Uint8Array; readonly folder: string } | 'end'

@@ -4,15 +4,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEngine } from '../../../server/engine/client.ts'
-import type { TorrentSource } from '../../../server/engine/reader.ts'
-import { sendBytes } from '../../../server/http/send-bytes.ts'
-import { selectRanges } from '../../../server/lib/ranges.ts'
-import { parseTorrentFile } from '../../../server/lib/torrent.ts'
+import { startEngine } from '../../../../server/engine/client.ts'
+import type { TorrentSource } from '../../../../server/engine/reader.ts'
+import { sendBytes } from '../../../../server/http/send-bytes.ts'
+import { selectRanges } from '../../../../server/lib/ranges.ts'
+import { parseTorrentFile } from '../../../../server/lib/torrent.ts'
 import type { Answer, Command } from './contenders.ts'
 
 const dataDir = join(tmpdir(), `bench-start-engine-${process.pid}`)
-await using engine = await startEngine({ settings: { dataDir, host: '127.0.0.1', port: 0, allowPrivateAddresses: true, windowBytes: 32 * 1024 * 1024, idleMs: 60_000, connectionsPerTorrent: 50 } })
+await using engine = await startEngine({ settings: { dataDir, host: '127.0.0.1', port: 0, allowPrivateAddresses: true, cacheBytes: 1024 ** 3, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: 32 * 1024 * 1024, idleMs: 60_000, connectionsPerTorrent: 50 } })
 let playing: { source: TorrentSource; sizeBytes: number } | null = null
 
 const server = createServer((request, response) => {

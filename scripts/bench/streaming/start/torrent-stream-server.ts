@@ -2,7 +2,7 @@
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { npmPeers } from '../../peers/presence.ts'
+import { npmPeers } from '../../../peers/presence.ts'
 import type { Answer, Command } from './contenders.ts'
 
 interface Engine {

@@ -3,7 +3,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { median, ms, type Figure } from './figures.ts'
+import { median, ms, type Figure } from '../figures.ts'
 import { startContenders, type Contender } from './start/contenders.ts'
 import { seedFile, type SeededFile } from './start/seeded-file.ts'
 
