@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest'
 import { encodeBencode, type Encodable } from '../lib/bencode.ts'
 import { infoHashOf } from '../lib/infohash.ts'
@@ -79,6 +79,31 @@ describe('a stream survives, while one honest peer remains, a peer that', () => 
     clearInterval(timer)
     expect(timer).toBeDefined() // it was asked
   })
+})
+
+it('a peer that hangs up, and greets the encrypted call that follows with nonsense, harms nobody', async () => {
+  await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: MiB }], seeding: false })
+  await using engine = await startTestEngine()
+  let greeted = 0
+  const nonsense = [Buffer.alloc(2_000), Buffer.alloc(2_000, 255), randomBytes(2_000)]
+  const servers = await Promise.all(nonsense.map(async (bytes, at) => {
+    let calls = 0
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      calls += 1
+      if (calls === 1) return socket.destroy()
+      greeted += 1
+      socket.resume().write(bytes)
+    }).listen(0, `127.0.4.${at + 1}`)
+    await once(server, 'listening')
+    return { server, address: `127.0.4.${at + 1}:${(server.address() as AddressInfo).port}` }
+  }))
+  await using honest = await startPeer(seeding(swarm), '127.0.0.2')
+  expect(sha256(await readFrom(engine, swarm, ...servers, honest))).toBe(swarm.files[0]?.sha256)
+  await vi.waitFor(() => expect(greeted).toBeGreaterThanOrEqual(3))
+  await engine.client.stats()
+  expect(engine.events.filter(({ event }) => event !== 'peer_banned').map(({ event }) => event)).toEqual(['engine_started'])
+  for (const { server } of servers) server.close()
 })
 
 describe('metadata', () => {

@@ -29,6 +29,7 @@ export interface GuardedWire {
 /** Its handlers of what a peer says; `this` is the wire. */
 interface Handlers {
   use(this: GuardedWire, Extension: { prototype: { name: string } }): void
+  _write(this: GuardedWire, bytes: Uint8Array, done: (error: Error | null) => void): void
   _onMessageLength(this: GuardedWire, head: Uint8Array): void
   _onMessage(this: GuardedWire, message: Uint8Array): void
   _onHave(this: GuardedWire, piece: number): void
@@ -128,6 +129,17 @@ export async function guardWires({ uploads, extensions }: WireGuardOptions): Pro
     original.use.call(this, extensions[Extension.prototype.name] ?? Extension)
   }
 
+  // Whatever throws below, the keys of an encrypted handshake included.
+  wire._write = function write(bytes, done) {
+    if (wardOf(this).dropped) return done(null)
+    try {
+      original._write.call(this, bytes, done)
+    } catch (error) {
+      drop(this, `what it sent made an error: ${String(error)}`)
+      done(null)
+    }
+  }
+
   wire._onMessageLength = function onMessageLength(head) {
     const length = (((head[0] ?? 0) << 24) | ((head[1] ?? 0) << 16) | ((head[2] ?? 0) << 8) | (head[3] ?? 0)) >>> 0
     if (length > mostMessageBytes) return drop(this, 'message too long')
@@ -140,11 +152,7 @@ export async function guardWires({ uploads, extensions }: WireGuardOptions): Pro
     const id = message[0] ?? 0
     if ((lengths[id] ?? message.length) !== message.length || message.length < (leastLengths[id] ?? 1)) return drop(this, 'malformed message')
     if (!free.has(id) && !afford(this)) return drop(this, 'flood')
-    try {
-      original._onMessage.call(this, message)
-    } catch (error) {
-      drop(this, `message ${id} made an error: ${String(error)}`)
-    }
+    original._onMessage.call(this, message)
   }
 
   // Each would make webtorrent look at all pieces and all wires.
@@ -242,7 +250,7 @@ export async function guardWires({ uploads, extensions }: WireGuardOptions): Pro
   }
 }
 
-const guardedNames = ['use', '_onMessageLength', '_onMessage', '_onHave', '_onBitField', '_onRequest', '_onPiece', '_onChoke', '_onReject', '_onExtended', 'cancel', '_push'] as const
+const guardedNames = ['use', '_write', '_onMessageLength', '_onMessage', '_onHave', '_onBitField', '_onRequest', '_onPiece', '_onChoke', '_onReject', '_onExtended', 'cancel', '_push'] as const
 
 function afford(wire: GuardedWire): boolean {
   const { budget: purse } = wardOf(wire)
