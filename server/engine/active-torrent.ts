@@ -6,7 +6,7 @@ import type { TorrentInfo } from '../lib/torrent.ts'
 import type { EngineErrorCode, EngineSettings, TorrentStats } from './contract.ts'
 import { encryptOnRefusal } from './encryption.ts'
 import { greetEarly } from './greeting.ts'
-import { partsOf, rememberedPeers, rememberPeers } from './remembered-peers.ts'
+import { GoodPeers, partsOf } from './remembered-peers.ts'
 import { Requests } from './requests.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
@@ -48,9 +48,7 @@ export class ActiveTorrent {
   #idleTimer: NodeJS.Timeout | null = null
   /** When it is let go, by `performance.now()`, if nobody reads it until then. */
   #idleAt = 0
-  /** Peers that are worth calling first another time, the latest to be found good last. */
-  #good = new Set<string>()
-  #remembering: Promise<unknown> = Promise.resolve()
+  #good: GoodPeers | null = null
   #announceTimer: NodeJS.Timeout | null = null
 
   constructor(options: ActiveTorrentOptions) {
@@ -139,7 +137,7 @@ export class ActiveTorrent {
     this.#requests?.close()
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
-    await Promise.all([this.#storage?.settled(), this.#remembering])
+    await Promise.all([this.#storage?.settled(), this.#good?.settled()])
   }
 
   async #start(): Promise<void> {
@@ -147,10 +145,11 @@ export class ActiveTorrent {
     await after
     const storage = await PieceStorage.open(settings.dataDir, info)
     this.#storage = storage
-    const remembered = info.private ? [] : await rememberedPeers(storage.folder)
-    const known = remembered.filter((peer) => settings.allowPrivateAddresses || isPublicAddress(partsOf(peer)?.host ?? ''))
+    // a private torrent has its peers from its trackers alone (BEP 27)
+    const good = info.private ? null : await GoodPeers.of(storage.folder)
+    const known = good?.addresses.filter((peer) => settings.allowPrivateAddresses || isPublicAddress(partsOf(peer)?.host ?? '')) ?? []
     if (this.#closed) return
-    for (const peer of known.toReversed()) this.#good.add(peer)
+    this.#good = good
     const torrent = client.add(torrentObject(info, trackers, [...peers, ...known]), {
       store: storage.chunkStore(),
       storeCacheSlots: 0,
@@ -165,7 +164,8 @@ export class ActiveTorrent {
     torrent._verifyPieces = (done) => done(null)
     torrent.on('verified', (piece: number) => {
       confirmed.add(piece)
-      this.#remember(piece, storage.folder)
+      const sources = this.#requests?.takeSources(piece) ?? []
+      good?.add(sources)
       for (const id of this.#readers.keys()) this.#advance(id)
     })
     torrent.on('error', (error: unknown) => this.#fail(error))
@@ -254,19 +254,6 @@ export class ActiveTorrent {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     this.#idleAt = performance.now() + ms
     this.#idleTimer = setTimeout(this.#options.onIdle, ms)
-  }
-
-  /** Writes down who sent a piece that was right, if it can be called again: not who called us, from whatever port. */
-  #remember(piece: number, folder: string): void {
-    const before = this.#good.size
-    for (const { type, remoteAddress, remotePort } of this.#requests?.takeSources(piece) ?? []) {
-      if (type !== 'tcpOutgoing' || remoteAddress === undefined || remotePort === undefined) continue
-      const peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
-      this.#good.delete(peer)
-      this.#good.add(peer)
-    }
-    if (this.#good.size === before || this.#options.info.private) return
-    this.#remembering = this.#remembering.then(() => rememberPeers(folder, [...this.#good].reverse()))
   }
 
   #announceLater(delayMs: number): void {
