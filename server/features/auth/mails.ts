@@ -46,14 +46,14 @@ export const passwordResetCode = (locale: Locale, { code, minutes }: Code): Lett
   letter(locale, {
     en: {
       subject: 'Your code for a new password',
-      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes to choose a new password. If you did not ask for it, ignore this mail: your password stays as it is.`)],
+      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes where you asked for it, in the app or in the browser, and choose a new password. If you did not ask for it, ignore this mail: your password stays as it is.`)],
     },
     fr: {
       subject: 'Votre code pour un nouveau mot de passe',
       blocks: [
         paragraph('Votre code est'),
         codeLine(code),
-        paragraph(`Saisissez-le d’ici ${minutes} minutes pour choisir un nouveau mot de passe. Si vous ne l’avez pas demandé, ignorez ce message : votre mot de passe reste le même.`),
+        paragraph(`Saisissez-le d’ici ${minutes} minutes là où vous l’avez demandé, dans l’application ou dans le navigateur, et choisissez un nouveau mot de passe. Si vous ne l’avez pas demandé, ignorez ce message : votre mot de passe reste le même.`),
       ],
     },
   })
@@ -62,11 +62,11 @@ export const emailChangeCode = (locale: Locale, { code, minutes }: Code): Letter
   letter(locale, {
     en: {
       subject: 'Confirm your new address',
-      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes to use this address for your account. If you have no account with us, ignore this mail.`)],
+      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes where you asked for it, in the app or in the browser, to use this address for your account. If you have no account with us, ignore this mail.`)],
     },
     fr: {
       subject: 'Confirmez votre nouvelle adresse',
-      blocks: [paragraph('Votre code est'), codeLine(code), paragraph(`Saisissez-le d’ici ${minutes} minutes pour utiliser cette adresse avec votre compte. Si vous n’avez pas de compte chez nous, ignorez ce message.`)],
+      blocks: [paragraph('Votre code est'), codeLine(code), paragraph(`Saisissez-le d’ici ${minutes} minutes là où vous l’avez demandé, dans l’application ou dans le navigateur, pour utiliser cette adresse avec votre compte. Si vous n’avez pas de compte chez nous, ignorez ce message.`)],
     },
   })
 
