@@ -146,6 +146,32 @@ test('a passkey that the browser offers for the e-mail signs in, and leads to wh
   await expect(page.getByText('This one')).toHaveCount(1)
 })
 
+test('a passkey is offered anew before its challenge ends, while somebody looks', async ({ page }) => {
+  await addVirtualAuthenticator(page)
+  const requests = await watchRequests(page)
+  const look = (state: 'visible' | 'hidden') =>
+    page.evaluate((visibilityState) => {
+      Object.defineProperty(document, 'visibilityState', { value: visibilityState, configurable: true })
+      document.dispatchEvent(new Event('visibilitychange'))
+    }, state)
+  await page.clock.install()
+  await page.goto('/sign-in')
+  await expect.poll(() => requests.splice(0)).toEqual(['conditional at /sign-in'])
+  await page.clock.fastForward('04:30')
+  await expect.poll(() => requests.splice(0).at(-1)).toBe('conditional at /sign-in')
+
+  let offers = 0
+  page.on('request', (request) => void (offers += request.url().endsWith('/sign-in/passkey/offer') ? 1 : 0))
+  await look('hidden')
+  await page.clock.fastForward('04:30')
+  // what the script asks of the browser first, so that it has had its turn
+  await page.evaluate(() => PublicKeyCredential.isConditionalMediationAvailable())
+  await page.evaluate(() => document.readyState)
+  expect(offers).toBe(0)
+  await look('visible')
+  await expect.poll(() => requests.splice(0).at(-1)).toBe('conditional at /sign-in')
+})
+
 test('a browser without the passkey is told so, and offers the password', async ({ page, browser, instance }) => {
   await addVirtualAuthenticator(page)
   await page.goto('/sign-in')

@@ -36,7 +36,7 @@ export function ResetPasswordPage({ reset: { flowId, email, next }, again = fals
       title="Choose a new password"
       lead={
         <>
-          If <bdi className="font-semibold text-ink">{email}</bdi> has an account here, a mail with a code of 8 digits is on its way there. It is good for a quarter of an hour.
+          A mail with a code of 8 digits is on its way to <bdi className="font-semibold text-ink">{email}</bdi>, if there is an account with that address. The code is good for a quarter of an hour.
         </>
       }
     >

@@ -35,7 +35,7 @@ describe('a forgotten password, in the console', () => {
       return { status, headers: Object.keys(headers).sort(), masked }
     }
     expect(known.status).toBe(200)
-    expect(known.text).toContain('is on its way there')
+    expect(known.text).toContain('if there is an account with that address')
     expect(said(stranger, unknown)).toEqual(said(known, email))
     expect(await outbox.left(unknown)).toBe(0)
   })
