@@ -2,14 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import type { Person } from '../test/actors.ts'
 import { visitConsole } from '../test/console-visitor.ts'
-import { codeOf, openOutbox } from '../test/mails.ts'
 import type { RawAnswer } from '../test/raw-http.ts'
 
 let app: TestApp
-let outbox: ReturnType<typeof openOutbox>
 beforeAll(async () => {
   app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' } })
-  outbox = openOutbox(app)
 })
 afterAll(() => app[Symbol.asyncDispose]())
 
@@ -37,7 +34,7 @@ describe('a forgotten password, in the console', () => {
     expect(known.status).toBe(200)
     expect(known.text).toContain('if there is an account with that address')
     expect(said(stranger, unknown)).toEqual(said(known, email))
-    expect(await outbox.left(unknown)).toBe(0)
+    expect(await app.outbox.left(unknown)).toBe(0)
   })
 
   test('is replaced, leads to sign-in, and what was typed stands in no URL and in no line of the log', async () => {
@@ -45,7 +42,7 @@ describe('a forgotten password, in the console', () => {
     const signedIn = visitConsole(app.baseUrl)
     await signedIn.signIn(person)
     const { visitor, answer } = await forgot(person.email, { next: '/titles?state=rejected' })
-    const code = codeOf(await outbox.next(person.email, 'Your code'))
+    const code = await app.outbox.code(person.email, 'Your code')
     expect(answer.text).toContain('name="next" value="/titles?state=rejected"')
     const fields = { flowId: flowIdIn(answer), email: person.email, code: `${code.slice(0, 4)} ${code.slice(4)}`, newPassword }
     const done = await visitor.post('/reset-password', { ...fields, next: '/titles?state=rejected' })
@@ -64,7 +61,7 @@ describe('a forgotten password, in the console', () => {
   ])('is not replaced by a weak one (%s): the reasons are told, the code is kept and the password is not', async (_what, weak, reason) => {
     const person = await app.as.moderator()
     const { visitor, answer } = await forgot(person.email)
-    const code = codeOf(await outbox.next(person.email, 'Your code'))
+    const code = await app.outbox.code(person.email, 'Your code')
     const before = await passwordOf(person)
     const refused = await visitor.post('/reset-password', { flowId: flowIdIn(answer), email: person.email, code, newPassword: weak })
     expect(refused.status).toBe(422)

@@ -3,7 +3,7 @@ import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testPassword } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { codeOf, openOutbox } from '../../test/mails.ts'
+import { codeOf } from '../../test/mails.ts'
 import * as mails from './mails.ts'
 import type { Letter, Locale } from './mails.ts'
 
@@ -77,20 +77,19 @@ describe('the language of the person decides', () => {
   afterAll(() => app[Symbol.asyncDispose]())
 
   test('from the sign-up on', async () => {
-    const outbox = openOutbox(app)
     const email = 'amelie@example.org'
     const { body } = await app.call('POST', '/auth/sign-up', { body: { email, password: testPassword, locale: 'fr', name: '<i>Amélie</i>' } })
-    const welcome = await outbox.next(email)
+    const welcome = await app.outbox.next(email)
     expect([welcome.subject, welcome.html?.includes('lang="fr"')]).toEqual(['Votre code d’inscription', true])
     expect((await app.call('POST', '/auth/verify-email', { body: { flowId: body.flowId, code: codeOf(welcome) } })).status).toBe(200)
 
     // whoever asks, and in whatever language they write
     await app.call('POST', '/auth/sign-up', { body: { email, password: testPassword, locale: 'en' } })
-    expect((await outbox.next(email)).subject).toBe('Vous avez déjà un compte')
+    expect((await app.outbox.next(email)).subject).toBe('Vous avez déjà un compte')
     const forgot = await app.call('POST', '/auth/forgot-password', { body: { email } })
-    const code = await outbox.next(email)
+    const code = await app.outbox.next(email)
     expect(code.subject).toBe('Votre code pour un nouveau mot de passe')
     await app.call('POST', '/auth/reset-password', { body: { flowId: forgot.body.flowId, code: codeOf(code), newPassword: 'eleven quiet harbours at dusk' } })
-    expect((await outbox.next(email)).subject).toBe('Votre mot de passe a été changé')
+    expect((await app.outbox.next(email)).subject).toBe('Votre mot de passe a été changé')
   })
 })
