@@ -6,6 +6,7 @@ import { Unauthenticated } from '../../kit/errors.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { announce } from '../../kit/revocations.ts'
 import { coarseNetworkOf } from '../../lib/addresses.ts'
+import { lockUser } from '../users/users.ts'
 import { arriveOn, type DeviceGiven } from './devices.ts'
 import { isCookieId, lifetimes, luciaFor, rowIdOf, type SessionKind } from './lucia.ts'
 import { demandStanding } from './standing.ts'
@@ -105,8 +106,9 @@ export async function endOtherSessionsOfUser(deps: Pick<Deps, 'now'>, tx: Tx, { 
   return end(deps, tx, and(eq(sessions.userId, userId), ne(sessions.publicId, sessionId)), reason)
 }
 
-/** What was proved for them was proved by what has just been changed. */
+/** What was proved for them was proved by what has just been changed. The person is locked first, as wherever a proof is taken: nobody waits in a circle. */
 async function endChallengesOf({ now }: Pick<Deps, 'now'>, tx: Tx, userId: string): Promise<void> {
+  await lockUser(tx, userId)
   await tx.update(authChallenges).set({ usedAt: now() }).where(and(eq(authChallenges.userId, userId), isNull(authChallenges.usedAt)))
 }
 
@@ -122,7 +124,7 @@ export async function noteProof(deps: Pick<Deps, 'now'>, tx: Tx, { sessionId }: 
     .update(sessions)
     .set({
       methods: sql`(select array_agg(distinct method) from unnest(${sessions.methods} || ${sql.param(methods, sessions.methods)}) method)`,
-      ...(fresh ? { authenticatedAt: now } : {}),
+      ...(fresh ? { authenticatedAt: now, stepUpFailures: 0 } : {}),
     })
     .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt), gt(sessions.expiresAt, now), gt(sessions.absoluteExpiresAt, now)))
     .returning()

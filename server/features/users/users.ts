@@ -19,13 +19,14 @@ export function normaliseEmail(given: string): string {
 
 export const lookupOf = ({ sealer }: Pick<Deps, 'sealer'>, email: string): Uint8Array => sealer.lookup('users.email', email)
 
-/**
- * Until the transaction ends, nobody else makes an account of this address, moves one to it, or opens a mailed code of it.
- * Who also locks a person (lockPerson) does so after this, so that nobody waits for each other.
- */
-export const lockAddress = (tx: Tx, emailLookup: Uint8Array) => lock(tx, `address ${Buffer.from(emailLookup).toString('hex')}`)
-export const lockPerson = (tx: Tx, id: string) => lock(tx, `person ${id}`)
-const lock = (tx: Tx, what: string) => tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${what}, 0))`)
+// One order of locks, so that nobody waits in a circle: the address, the person, then what belongs to them: flows and challenges,
+// sessions, devices and factors.
+
+/** Until the transaction ends, nobody else makes an account of this address, moves one to it, or opens a mailed code of it. */
+export const lockAddress = (tx: Tx, emailLookup: Uint8Array) =>
+  tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`address ${Buffer.from(emailLookup).toString('hex')}`}, 0))`)
+/** The person's row: whatever ends, proves or changes something of theirs comes one after the other. Does not wait for rows that only refer to it. */
+export const lockUser = (tx: Tx, id: string) => tx.select({ id: users.id }).from(users).where(eq(users.id, id)).for('no key update')
 
 type NewUser = { email: string; name: string | null; locale: string; role: Role; passwordHash: string }
 
