@@ -5,6 +5,7 @@ import { Button } from './button.tsx'
 import { Csrf } from './csrf.tsx'
 import { Entrance } from './entrance.tsx'
 import { errorOf, TextField } from './field.tsx'
+import { NewPasswordField } from './new-password-field.tsx'
 import { Notice } from './notice.tsx'
 import { PageScript } from './page-script.tsx'
 
@@ -45,18 +46,7 @@ export function ResetPasswordPage({ reset: { flowId, email, next }, again = fals
       <Form method="post" action="/reset-password" reloadDocument className="grid gap-4">
         {hidden}
         <TextField label="Code" name="code" inputMode="numeric" autoComplete="one-time-code" required maxLength={12} autoFocus={!weak || Boolean(codeError)} defaultValue={wrong ? '' : code} error={codeError} />
-        <TextField
-          label="New password"
-          name="newPassword"
-          type="password"
-          autoComplete="new-password"
-          required
-          minLength={12}
-          maxLength={128}
-          autoFocus={Boolean(weak) && !codeError}
-          hint="12 characters or more, and hard to guess. Any characters will do, pasted ones too."
-          error={weak}
-        />
+        <NewPasswordField autoFocus={Boolean(weak) && !codeError} error={weak} />
         <Button type="submit" look="primary">
           Set the new password
         </Button>

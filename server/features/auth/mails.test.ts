@@ -56,6 +56,13 @@ test('every letter that there is stands in the list above', () => {
   expect(new Set(Object.keys(all).map((name) => name.split(':')[0]))).toEqual(new Set(made))
 })
 
+test('a code that may have been asked for in the console as well as in an app says where to type it', () => {
+  for (const make of [mails.passwordResetCode, mails.emailChangeCode]) {
+    expect(words(make('en', { code: '01234567', minutes: 15 }).text)).toContain('where you asked for it, in the app or in the browser')
+    expect(words(make('fr', { code: '01234567', minutes: 15 }).text)).toContain('là où vous l’avez demandé, dans l’application ou dans le navigateur')
+  }
+})
+
 test('what a device calls itself is text', async () => {
   const { html, text } = await arrived(mails.newDevice('en', device))
   expect(html).toContain('&lt;b&gt;Phone &amp; &quot;co&quot;&lt;/b&gt;')
