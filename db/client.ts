@@ -25,8 +25,7 @@ export function connect(url: string, options: { max?: number; statementTimeoutMs
       statement_timeout: options.statementTimeoutMs ?? 10_000,
     },
   })
-  prepareInTransactions(sql)
-  const db: Db = drizzle(sql, { schema })
+  const db: Db = drizzle(preparingInTransactions(sql), { schema })
   return { db, sql, close: () => sql.end({ timeout: 5 }) }
 }
 
@@ -39,15 +38,14 @@ const mostParameters = 32
  * connection and mostly locks as well, so within one they are prepared, once a connection. Outside one a search may need
  * another plan for each of its values, and goes unnamed as ever.
  */
-function prepareInTransactions(sql: Sql): void {
-  const begin = sql.begin.bind(sql) as (work: (tx: postgres.TransactionSql) => unknown) => Promise<unknown>
-  const beginPrepared: typeof begin = (work) =>
-    begin((tx) => {
+function preparingInTransactions(sql: Sql): Sql {
+  const begin = (work: (tx: postgres.TransactionSql) => unknown) =>
+    sql.begin((tx) => {
       const unsafe = tx.unsafe.bind(tx)
       tx.unsafe = (text, parameters = [], options) => unsafe(text, parameters, { ...options, prepare: parameters.length > 0 && parameters.length <= mostParameters })
       return work(tx)
     })
-  sql.begin = beginPrepared as Sql['begin']
+  return Object.create(sql, { begin: { value: begin } }) as Sql
 }
 
 const dialect = new PgDialect()
