@@ -9,8 +9,11 @@ type Device = { name: string | null; network: string | null; at: Date }
 
 export const localeOf = (stored: string): Locale => (stored === 'fr' ? 'fr' : 'en')
 
-const day = (locale: Locale, at: Date) => new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' }).format(at)
-const moment = (locale: Locale, at: Date) => `${new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }).format(at)} UTC`
+// made once: making one costs fifty times what it formats
+const formats = (style: Intl.DateTimeFormatOptions): Record<Locale, Intl.DateTimeFormat> => ({ en: new Intl.DateTimeFormat('en', { ...style, timeZone: 'UTC' }), fr: new Intl.DateTimeFormat('fr', { ...style, timeZone: 'UTC' }) })
+const [days, moments] = [formats({ dateStyle: 'long' }), formats({ dateStyle: 'long', timeStyle: 'short' })]
+const day = (locale: Locale, at: Date) => days[locale].format(at)
+const moment = (locale: Locale, at: Date) => `${moments[locale].format(at)} UTC`
 
 export const signUpCode = (locale: Locale, { code, minutes }: Code): Letter =>
   letter(locale, {

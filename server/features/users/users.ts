@@ -51,13 +51,19 @@ export async function ownerOf(tx: Tx, emailLookup: Uint8Array): Promise<{ id: st
 }
 
 const shown = { id: users.id, emailSealed: users.emailSealed, name: users.name, locale: users.locale, role: users.role, createdAt: users.createdAt }
+type Row = Pick<typeof users.$inferSelect, keyof typeof shown>
 
 /** The account as its owner sees it. @throws NotFound */
 export async function userById(deps: Pick<Deps, 'sealer'>, tx: Db | Tx, id: string): Promise<z.infer<typeof User>> {
   const [row] = await tx.select(shown).from(users).where(eq(users.id, id))
-  if (!row?.emailSealed) throw new NotFound('account')
-  const { emailSealed, createdAt, locale, ...rest } = row
-  return { ...rest, locale: locale === 'fr' ? 'fr' : 'en', email: deps.sealer.openText('column', `users/${id}`, emailSealed), createdAt: createdAt.toISOString() }
+  if (!row) throw new NotFound('account')
+  return shownUser(deps, row)
+}
+
+/** As userById, of a row that was read already. @throws NotFound where it was erased */
+export function shownUser({ sealer }: Pick<Deps, 'sealer'>, { id, emailSealed, name, locale, role, createdAt }: Row): z.infer<typeof User> {
+  if (!emailSealed) throw new NotFound('account')
+  return { id, name, role, locale: locale === 'fr' ? 'fr' : 'en', email: sealer.openText('column', `users/${id}`, emailSealed), createdAt: createdAt.toISOString() }
 }
 
 export const me = (ctx: Authed) => userById(ctx, ctx.db, ctx.actor.userId)
