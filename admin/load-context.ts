@@ -40,6 +40,8 @@ declare module '@remix-run/server-runtime' {
       verify(proof: Record<string, string>): Promise<void>
       /** A sign-in by passkey alone. */
       beginPasskey(): Promise<z.infer<typeof PasskeyChallenge>>
+      /** As beginPasskey, where nobody has asked for it yet: a view of the sign-in page takes nothing from what sign-ins have. */
+      offerPasskey(): Promise<z.infer<typeof PasskeyChallenge>>
       /** challengeId and assertion. */
       finishPasskey(proof: Record<string, string>): Promise<void>
       signOut(): Promise<void>

@@ -3,6 +3,7 @@
  * comforts. It reads the page's own forms and adds nothing to them but what the browser's authenticator answers.
  */
 import { startAuthentication, startRegistration, WebAuthnError, type PublicKeyCredentialCreationOptionsJSON, type PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/browser'
+import { offerPasskeys } from './passkey-autofill.ts'
 
 const problems: Record<string, string> = {
   ERROR_AUTHENTICATOR_PREVIOUSLY_REGISTERED: 'This device holds a passkey of your account already.',
@@ -70,6 +71,7 @@ function offerPrint(button: HTMLButtonElement): void {
 }
 
 for (const form of document.querySelectorAll<HTMLFormElement>('form[data-passkey]')) askForPasskey(form)
+for (const form of document.querySelectorAll<HTMLFormElement>('form[data-autofill]')) offerPasskeys(form)
 for (const form of document.querySelectorAll<HTMLFormElement>('form[method=post]')) sendOnce(form)
 for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-copy]')) offerCopy(button)
 for (const button of document.querySelectorAll<HTMLButtonElement>('button[data-print]')) offerPrint(button)

@@ -10,3 +10,9 @@ export function returnTo(asked: string | null): string {
   const [path = '', query = ''] = asked?.split(/\?(.*)/s) ?? []
   return asked !== null && queries.test(query) && pages.some((page) => page.test(path)) ? asked : '/'
 }
+
+/** A page before sign-in that knows where to lead afterwards. To the queue it leads unasked. */
+export function leadingTo(path: string, next: string, more: Record<string, string> = {}): string {
+  const query = new URLSearchParams({ ...more, ...(next === '/' ? {} : { next }) }).toString()
+  return query === '' ? path : `${path}?${query}`
+}

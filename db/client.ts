@@ -1,3 +1,5 @@
+import type { SQL } from 'drizzle-orm'
+import { PgDialect } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import * as schema from './schema/index.ts'
@@ -23,8 +25,34 @@ export function connect(url: string, options: { max?: number; statementTimeoutMs
       statement_timeout: options.statementTimeoutMs ?? 10_000,
     },
   })
-  const db: Db = drizzle(sql, { schema })
+  const db: Db = drizzle(preparingInTransactions(sql), { schema })
   return { db, sql, close: () => sql.end({ timeout: 5 }) }
+}
+
+/** Lists are bound one parameter an entry: a statement for each length that occurs is not worth keeping. */
+const mostParameters = 32
+
+/**
+ * Drizzle's statements go out unnamed: each is parsed and planned anew, and takes two round trips, since the library asks for
+ * the types of the parameters first; what is sent together then waits for each other after all. A transaction holds a
+ * connection and mostly locks as well, so within one they are prepared, once a connection. Outside one a search may need
+ * another plan for each of its values, and goes unnamed as ever.
+ */
+function preparingInTransactions(sql: Sql): Sql {
+  const begin = (work: (tx: postgres.TransactionSql) => unknown) =>
+    sql.begin((tx) => {
+      const unsafe = tx.unsafe.bind(tx)
+      tx.unsafe = (text, parameters = [], options) => unsafe(text, parameters, { ...options, prepare: parameters.length > 0 && parameters.length <= mostParameters })
+      return work(tx)
+    })
+  return Object.create(sql, { begin: { value: begin } }) as Sql
+}
+
+const dialect = new PgDialect()
+
+/** One statement by itself, prepared as those of a transaction are: for what is asked over and over, and found by a key. */
+export function ask<Row extends Record<string, unknown>>(db: Db, statement: SQL): Promise<Row[]> {
+  return db._.session.prepareQuery<{ execute: Row[]; all: unknown; values: unknown }>(dialect.sqlToQuery(statement), undefined, 'prepared', false).execute()
 }
 
 type Listener = { payload(text: string): void; listening(): void; lost(): void }

@@ -272,6 +272,7 @@ create table sessions (
   last_seen_at timestamp(3) with time zone not null,
   network text,
   device_id uuid,
+  step_up_failures smallint not null default 0,
   constraint sessions_pkey PRIMARY KEY (id),
   constraint sessions_kind CHECK ((kind = ANY (ARRAY['app'::text, 'console'::text]))),
   constraint sessions_device_id_known_devices_id_fk FOREIGN KEY (device_id) REFERENCES known_devices(id),
@@ -357,6 +358,7 @@ create table totp_factors (
   confirmed_at timestamp(3) with time zone,
   last_step bigint,
   removed_at timestamp(3) with time zone,
+  session_id uuid,
   constraint totp_factors_pkey PRIMARY KEY (id),
   constraint totp_factors_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
 );

@@ -1,6 +1,7 @@
 /** What people of the console do about their own account: name, address, password, sessions, proofs, leaving. */
-import type { Locator, Page } from '@playwright/test'
+import type { Page } from '@playwright/test'
 import { expect, givePassword, passSignIn, signIn, test, withBrowser } from './fixtures.ts'
+import { keyboardOf } from './keyboard.ts'
 
 const openAccount = async (page: Page, label: string) => {
   await page.goto('/account')
@@ -160,28 +161,7 @@ test('an old proof is asked for again, on a page of its own, that leads back and
 
 test('who has no mouse signs in, changes the password and signs out', async ({ page, instance, moderator }) => {
   const newPassword = 'otter lantern 77 quarry'
-  /** Tab by Tab, to what must be reached in so many; and it shows that it has the focus. */
-  const tabTo = async (target: Locator, within = 20) => {
-    const reached = () => target.evaluate((element) => element === document.activeElement)
-    for (let presses = 0; !(await reached()); presses += 1) {
-      expect(presses, `presses of Tab until ${String(target)}`).toBeLessThan(within)
-      await page.keyboard.press('Tab')
-    }
-    await seesFocusOn(target)
-  }
-  const seesFocusOn = async (target: Locator) => {
-    await expect(target).toBeFocused()
-    await expect(target).toBeInViewport()
-    expect(await target.evaluate((element) => [getComputedStyle(element).outlineStyle, getComputedStyle(element).outlineWidth])).toEqual(['solid', '2px'])
-  }
-  const press = async (target: Locator) => {
-    await tabTo(target)
-    await page.keyboard.press('Enter')
-  }
-  const type = async (target: Locator, text: string) => {
-    await tabTo(target)
-    await page.keyboard.type(text)
-  }
+  const { press, seesFocusOn, type } = keyboardOf(page)
   const typePassword = async (password: string) => {
     await seesFocusOn(page.getByLabel('E-mail'))
     await page.keyboard.type(moderator.email)

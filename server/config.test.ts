@@ -32,6 +32,7 @@ test('with an empty environment everything has its default', () => {
     mailFrom: 'torrent-streamer <no-reply@localhost>',
     sessions: { app: { idleMs: 30 * dayMs, absoluteMs: 180 * dayMs }, console: { idleMs: 30 * 60_000, absoluteMs: 12 * 3_600_000 } },
     erasureGraceMs: 14 * dayMs,
+    unverifiedMs: 7 * dayMs,
     logLevel: 'info',
     torrent: {
       host: '127.0.0.1', port: 0, allowPrivate: false, allowServicePorts: false, connections: 200, connectionsPerTitle: 50, connectsPerAddress: 16,
@@ -44,6 +45,9 @@ test('with an empty environment everything has its default', () => {
     signUpPolicy: 'verified',
     androidApps: [],
     iosApps: [],
+    minAppVersions: {},
+    privacyUrl: null,
+    termsUrl: null,
     cataloguePublic: false,
   })
   expect(Object.values(secrets)).toEqual([null, null, null, null])
@@ -63,11 +67,12 @@ test('what is set is used', () => {
     HOST: '::', PORT: '8443', PUBLIC_URL: 'https://TV.example.org:443/', DATA_DIR: '/srv/tv', KEYS_DIR: '/etc/tv', DATABASE_URL: 'postgres://a@db/x',
     DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
     HSTS: 'max-age=600', TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
-    APP_SESSION_IDLE_DAYS: '7', APP_SESSION_DAYS: '60', STAFF_SESSION_IDLE_MINUTES: '10', STAFF_SESSION_HOURS: '8', ERASURE_GRACE_DAYS: '3',
+    APP_SESSION_IDLE_DAYS: '7', APP_SESSION_DAYS: '60', STAFF_SESSION_IDLE_MINUTES: '10', STAFF_SESSION_HOURS: '8', ERASURE_GRACE_DAYS: '3', UNVERIFIED_SIGN_UP_DAYS: '2',
     PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', PUBLISHED_BYTES: '0', FREE_SPACE_BYTES: '7',
     ALLOW_SERVICE_PORTS: 'on', TORRENT_CONNECTIONS: '9', TORRENT_CONNECTIONS_PER_TITLE: '8', TORRENT_CONNECTS_PER_ADDRESS: '7', TORRENT_UPLOAD_LIMIT: '0', TORRENT_DOWNLOAD_LIMIT: '6',
     SEED_RATIO_PERCENT: '0', TORRENT_DHT: 'on', TORRENT_PEX: 'on', TORRENT_LSD: 'on', TORRENT_UPNP: 'on', TORRENT_MEMORY_BYTES: '268435456',
     SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
+    MIN_APP_VERSIONS: 'android=2.1.0, web=0.9.12', PRIVACY_URL: 'https://TV.example.org/privacy', TERMS_URL: 'https://tv.example.org/terms',
   })
   expect(config).toEqual({
     production: true,
@@ -83,6 +88,7 @@ test('what is set is used', () => {
     mailFrom: 'tv@example.org',
     sessions: { app: { idleMs: 7 * dayMs, absoluteMs: 60 * dayMs }, console: { idleMs: 10 * 60_000, absoluteMs: 8 * 3_600_000 } },
     erasureGraceMs: 3 * dayMs,
+    unverifiedMs: 2 * dayMs,
     logLevel: 'warn',
     torrent: {
       host: '0.0.0.0', port: 6881, allowPrivate: true, allowServicePorts: true, connections: 9, connectionsPerTitle: 8, connectsPerAddress: 7,
@@ -95,6 +101,9 @@ test('what is set is used', () => {
     signUpPolicy: 'invite',
     androidApps: [],
     iosApps: [],
+    minAppVersions: { android: '2.1.0', web: '0.9.12' },
+    privacyUrl: 'https://tv.example.org/privacy',
+    termsUrl: 'https://tv.example.org/terms',
     cataloguePublic: true,
   })
   expect(secrets).toEqual({ databaseUrl: 'postgres://a@db/x', databaseOwnerUrl: 'postgresql://o@db/x', databaseMaintenanceUrl: 'postgres://m@db/x', smtpUrl: 'smtps://mail.example.org' })
@@ -112,7 +121,11 @@ test.each<[string, string]>([
   ['SMTP_URL', 'https://mail.example.org'], ['SMTP_URL', 'mail'], ['SMTP_URL', 'smtps://mail.example.org?tls.rejectUnauthorized=false'],
   ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'], ['PUBLISHED_BYTES', '-1'], ['FREE_SPACE_BYTES', '1G'],
   ['SWARM_TIMEOUT_SECONDS', '0'], ['RATE_LIMIT_FACTOR', '0'], ['CATALOGUE_PUBLIC', 'true'], ['CATALOGUE_PUBLIC', 'ON'], ['MAIL_FROM', 'x'], ['SIGN_UP_POLICY', 'open'],
-  ['APP_SESSION_IDLE_DAYS', '0'], ['APP_SESSION_IDLE_DAYS', '181'], ['APP_SESSION_DAYS', '29'], ['STAFF_SESSION_IDLE_MINUTES', '721'], ['STAFF_SESSION_HOURS', '0'], ['ERASURE_GRACE_DAYS', '91'], ['ERASURE_GRACE_DAYS', '-1'],
+  ['APP_SESSION_IDLE_DAYS', '0'], ['APP_SESSION_IDLE_DAYS', '181'], ['APP_SESSION_DAYS', '29'], ['STAFF_SESSION_IDLE_MINUTES', '721'], ['STAFF_SESSION_HOURS', '0'], ['ERASURE_GRACE_DAYS', '91'], ['ERASURE_GRACE_DAYS', '-1'], ['UNVERIFIED_SIGN_UP_DAYS', '0'], ['UNVERIFIED_SIGN_UP_DAYS', '91'],
+  ['MIN_APP_VERSIONS', '2.1.0'], ['MIN_APP_VERSIONS', 'android'], ['MIN_APP_VERSIONS', 'android=2.1'], ['MIN_APP_VERSIONS', 'android=2.1.0.4'], ['MIN_APP_VERSIONS', 'android=02.1.0'], ['MIN_APP_VERSIONS', 'android=2.1.0-beta'], ['MIN_APP_VERSIONS', 'android=v2.1.0'],
+  ['MIN_APP_VERSIONS', 'android=2.1.0=3'], ['MIN_APP_VERSIONS', 'symbian=2.1.0'], ['MIN_APP_VERSIONS', '__proto__=2.1.0'], ['MIN_APP_VERSIONS', 'ios=2.1.0,ios=2.2.0'],
+  ['PRIVACY_URL', 'http://tv.example.org/privacy'], ['PRIVACY_URL', 'tv.example.org/privacy'], ['PRIVACY_URL', 'javascript:alert(1)'], ['PRIVACY_URL', 'https://ann:pw@tv.example.org/'], ['PRIVACY_URL', 'https://'], ['PRIVACY_URL', `https://tv.example.org/${'a'.repeat(2_000)}`],
+  ['TERMS_URL', 'http://tv.example.org'], ['TERMS_URL', 'data:text/html,x'],
 ])('%s=%s is refused by name', (name, value) => {
   const faults = faultsOf({ [name]: value })
   expect(faults).toHaveLength(1)

@@ -35,6 +35,14 @@ const httpUrl = z
   .refine((v) => !URL.canParse(v) || new URL(v).pathname + new URL(v).search === '/', 'must be an origin: no path, no query')
   .transform((v) => new URL(v).origin)
 
+/** A page for people: never in clear, and no name or password in it. */
+const pageUrl = z
+  .string()
+  .max(2_000)
+  .refine((v) => protocolOf(v) === 'https:', 'must be an https:// URL')
+  .refine((v) => !URL.canParse(v) || new URL(v).username + new URL(v).password === '', 'must hold no name or password')
+  .transform((v) => new URL(v).href)
+
 export const signUpPolicies = ['verified', 'invite', 'closed'] as const
 
 /** One row a setting: its schema, its default as people read it, and what it does. docs/settings.md is made from this table. */
@@ -77,6 +85,7 @@ export const settings = {
   STAFF_SESSION_IDLE_MINUTES: { schema: integer(1, 1_440).default(30), default: '30', about: 'Minutes without use after which the console asks to sign in again.' },
   STAFF_SESSION_HOURS: { schema: integer(1, 168).default(12), default: '12', about: 'Hours after which the console asks to sign in again, however much it was used.' },
   ERASURE_GRACE_DAYS: { schema: integer(0, 90).default(14), default: '14', about: 'Days between the wish to delete an account and its erasure; signing in meanwhile keeps it.' },
+  UNVERIFIED_SIGN_UP_DAYS: { schema: integer(1, 90).default(7), default: '7', about: 'Days after which nothing is kept of a sign-up that was not verified, or of any other mailed code that led to no account: address, name and password.' },
   LOG_LEVEL: { schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'), default: 'info', about: 'Least severity that is logged.' },
   TORRENT_PORT: { schema: integer(0, 65535).default(0), default: '0', about: 'Port on which other peers reach the engine; 0 takes a free one.' },
   TORRENT_HOST: { schema: z.string().refine((v) => isIP(v) > 0, 'must be an IP address').default('127.0.0.1'), default: '127.0.0.1', about: 'Address the engine listens on. 0.0.0.0 lets peers connect to it.' },
@@ -111,6 +120,15 @@ export const settings = {
     about: 'Android apps that may use passkeys of this site, by comma: org.example.app=AB:CD:… (32 bytes). Served in /.well-known/assetlinks.json.',
   },
   IOS_APPS: { schema: listOf(isIosApp, 'team and bundle id such as ABCDE12345.org.example.app').default([]), default: 'none', about: 'iOS apps that may use passkeys of this site, by comma: team id, full stop, bundle id. Served in /.well-known/apple-app-site-association.' },
+  MIN_APP_VERSIONS: {
+    schema: listOf(isAppVersion, 'platform (android, ios, desktop or web), "=" and a version such as 2.1.0')
+      .refine((parts) => new Set(parts.map((part) => part.split('=')[0])).size === parts.length, 'must name each platform once')
+      .default([]),
+    default: 'none',
+    about: 'Oldest versions of the app that this server works with, by comma: android=2.1.0,ios=2.0.3 (also desktop, web). Told by GET /server: an older app asks to be updated.',
+  },
+  PRIVACY_URL: { schema: pageUrl.optional(), default: 'none', about: 'https:// page that says what is kept about people and for how long. Told by GET /server.' },
+  TERMS_URL: { schema: pageUrl.optional(), default: 'none', about: 'https:// page with the terms of use. Told by GET /server.' },
   CATALOGUE_PUBLIC: { schema: onOff.default(false), default: 'off', about: 'Lets anyone browse the catalogue without signing in. Playback always needs an account.' },
 } as const satisfies Record<string, { schema: z.ZodType; default: string; about: string; secret?: true }>
 
@@ -157,6 +175,7 @@ export function readConfig(env: Record<string, string | undefined>) {
         console: { idleMs: v.STAFF_SESSION_IDLE_MINUTES * 60_000, absoluteMs: v.STAFF_SESSION_HOURS * 3_600_000 },
       },
       erasureGraceMs: v.ERASURE_GRACE_DAYS * dayMs,
+      unverifiedMs: v.UNVERIFIED_SIGN_UP_DAYS * dayMs,
       logLevel: v.LOG_LEVEL,
       torrent: {
         host: v.TORRENT_HOST,
@@ -182,6 +201,9 @@ export function readConfig(env: Record<string, string | undefined>) {
       signUpPolicy: v.SIGN_UP_POLICY,
       androidApps: v.ANDROID_APPS,
       iosApps: v.IOS_APPS,
+      minAppVersions: Object.fromEntries(v.MIN_APP_VERSIONS.map((part) => part.split('='))) as Partial<Record<AppPlatform, string>>,
+      privacyUrl: v.PRIVACY_URL ?? null,
+      termsUrl: v.TERMS_URL ?? null,
       cataloguePublic: v.CATALOGUE_PUBLIC,
     },
     secrets: {
@@ -241,6 +263,15 @@ function isAndroidApp(value: string): boolean {
 
 function isIosApp(value: string): boolean {
   return /^[A-Z0-9]{10}(\.[A-Za-z0-9-]+)+$/.test(value)
+}
+
+const appPlatforms = ['android', 'ios', 'desktop', 'web'] as const
+type AppPlatform = (typeof appPlatforms)[number]
+
+/** The version without a pre-release or build (SemVer 2.0.0, item 2): what stores number releases by. */
+function isAppVersion(value: string): boolean {
+  const [platform, version = '', ...rest] = value.split('=')
+  return appPlatforms.some((one) => one === platform) && rest.length === 0 && /^(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}$/.test(version)
 }
 
 function readAndroidApp(value: string): { name: string; fingerprint: string } {

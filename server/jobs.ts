@@ -1,8 +1,10 @@
 import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
+import { forgetTotpSecrets } from './features/factors/totp-factor.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
 import { tendAccounts } from './features/users/erasure.ts'
 import { makeExport } from './features/users/exports.ts'
+import { forgetUnverified } from './features/users/retention.ts'
 import type { JobHandler, Schedule } from './kit/jobs.ts'
 import { sendMail } from './kit/mail.ts'
 import { resealColumns } from './kit/reseal.ts'
@@ -11,9 +13,11 @@ import { resealColumns } from './kit/reseal.ts'
 export const jobHandlers: Record<string, JobHandler> = {
   'account.make_export': makeExport,
   'account.tend': tendAccounts,
+  'account.forget_unverified': forgetUnverified,
   'mail.send': sendMail,
   'keys.reseal_columns': resealColumns,
   'refresh_tokens.wipe_successors': wipeSuccessors,
+  'totp.forget_secrets': forgetTotpSecrets,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,
 }
@@ -21,5 +25,7 @@ export const jobHandlers: Record<string, JobHandler> = {
 /** Which of them run by the clock, and when. */
 export const schedule: Schedule = {
   'account.tend': '7 * * * *',
+  'account.forget_unverified': '17 * * * *',
   'refresh_tokens.wipe_successors': '* * * * *',
+  'totp.forget_secrets': '27 * * * *',
 }

@@ -43,6 +43,7 @@ export const exposed: string[] = [
   'users.delete',
   'users.sessions',
   'users.revokeSession',
+  'users.endOtherSessions',
   'users.requestExport',
   'users.exportState',
   'users.ban',

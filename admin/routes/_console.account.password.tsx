@@ -6,6 +6,7 @@ import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
 import { Csrf } from '../ui/csrf.tsx'
 import { errorOf, TextField } from '../ui/field.tsx'
+import { NewPasswordField } from '../ui/new-password-field.tsx'
 import { Notice } from '../ui/notice.tsx'
 import { PageScript } from '../ui/page-script.tsx'
 
@@ -43,17 +44,7 @@ export default function Password() {
         {/* for password managers, which otherwise ask whose password it is */}
         <input type="email" name="username" autoComplete="username" value={email} readOnly hidden />
         <TextField label="Current password" name="currentPassword" type="password" autoComplete="current-password" required maxLength={128} error={wrong ? 'is wrong' : errorOf(problem, 'currentPassword')} />
-        <TextField
-          label="New password"
-          name="newPassword"
-          type="password"
-          autoComplete="new-password"
-          required
-          minLength={12}
-          maxLength={128}
-          hint="12 characters or more, and hard to guess. Any characters will do, pasted ones too."
-          error={errorOf(problem, 'newPassword')}
-        />
+        <NewPasswordField error={errorOf(problem, 'newPassword')} />
         <div>
           <Button type="submit" look="primary">
             Change the password

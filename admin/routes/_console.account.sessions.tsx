@@ -1,4 +1,4 @@
-import { data, redirect, type ActionFunctionArgs, type AppLoadContext, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
+import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type MetaFunction } from '@remix-run/node'
 import { Form, useActionData, useLoaderData } from '@remix-run/react'
 import type { RouteHandle } from '../load-context.ts'
 import { Button } from '../ui/button.tsx'
@@ -30,7 +30,7 @@ export async function action({ context }: ActionFunctionArgs) {
   const { api, form, session, attempt } = context
   const intent = form.get('intent')
   const outcome = await attempt(async () => {
-    if (intent === 'end-others') await endOthers(context)
+    if (intent === 'end-others') await api.users.endOtherSessions()
     else if (intent === 'everywhere') await api.auth.signOutEverywhere()
     else await api.users.revokeSession({ sessionId: form.get('sessionId') ?? '' })
   })
@@ -39,15 +39,6 @@ export async function action({ context }: ActionFunctionArgs) {
   if (intent !== 'everywhere') return redirect(`/account/sessions?done=${intent === 'end-others' ? intent : 'end'}`)
   session.forget()
   return redirect('/sign-in?signed-out')
-}
-
-async function endOthers({ api, attempt }: AppLoadContext): Promise<void> {
-  let cursor: string | null | undefined
-  do {
-    const page = await api.users.sessions({ limit: 100, ...(cursor ? { cursor } : {}) })
-    for (const { id, current } of page.items) if (!current) await attempt(() => api.users.revokeSession({ sessionId: id }))
-    cursor = page.nextCursor
-  } while (cursor)
 }
 
 export default function Sessions() {

@@ -5,6 +5,7 @@ import { Button } from '../ui/button.tsx'
 import { Csrf } from '../ui/csrf.tsx'
 import { Entrance } from '../ui/entrance.tsx'
 import { errorOf, TextField } from '../ui/field.tsx'
+import { NewPasswordField } from '../ui/new-password-field.tsx'
 import { Notice } from '../ui/notice.tsx'
 
 // no script runs where passwords are typed
@@ -33,17 +34,7 @@ export default function SetUp() {
         <Csrf />
         <TextField label="E-mail" name="email" type="email" autoComplete="username" required maxLength={254} autoFocus={!refused} defaultValue={refused?.email} error={errorOf(refused?.problem, 'email')} />
         <TextField label="Name" name="name" autoComplete="name" maxLength={80} optional defaultValue={refused?.name} error={errorOf(refused?.problem, 'name')} />
-        <TextField
-          label="Password"
-          name="password"
-          type="password"
-          autoComplete="new-password"
-          required
-          minLength={12}
-          maxLength={128}
-          hint="12 characters or more, and hard to guess. Any characters will do, pasted ones too."
-          error={errorOf(refused?.problem, 'password')}
-        />
+        <NewPasswordField label="Password" name="password" error={errorOf(refused?.problem, 'password')} />
         <Button type="submit" look="primary">
           Make the account
         </Button>

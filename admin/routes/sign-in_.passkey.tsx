@@ -2,7 +2,7 @@ import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type 
 import { Link, useActionData } from '@remix-run/react'
 import { isForm } from '../is-form.ts'
 import type { RouteHandle } from '../load-context.ts'
-import { returnTo } from '../return-to.ts'
+import { leadingTo, returnTo } from '../return-to.ts'
 import { saidOfProof } from '../second-factor.ts'
 import { Csrf } from '../ui/csrf.tsx'
 import { Entrance } from '../ui/entrance.tsx'
@@ -50,7 +50,7 @@ export default function PasskeySignIn() {
         </PasskeyForm>
       )}
       <p className="border-t border-line pt-4 text-sm text-faint">
-        <Link to={next === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(next)}`} className="underline underline-offset-4 hover:text-ink">
+        <Link to={leadingTo('/sign-in', next)} className="underline underline-offset-4 hover:text-ink">
           Sign in with the password instead
         </Link>
       </p>

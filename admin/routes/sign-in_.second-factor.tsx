@@ -2,7 +2,7 @@ import { data, redirect, type ActionFunctionArgs, type LoaderFunctionArgs, type 
 import { useActionData } from '@remix-run/react'
 import { isForm } from '../is-form.ts'
 import type { RouteHandle } from '../load-context.ts'
-import { returnTo } from '../return-to.ts'
+import { leadingTo, returnTo } from '../return-to.ts'
 import { isMethod, readAsked, saidOfProof } from '../second-factor.ts'
 import { SecondFactorPage } from '../ui/second-factor-page.tsx'
 
@@ -26,7 +26,7 @@ export async function action({ context }: ActionFunctionArgs) {
   const { challengeId } = asked
   const outcome = await attempt(() => session.verify({ challengeId, method, ...proof }))
   if (outcome.ok) return redirect(next)
-  if (outcome.problem.code === 'challenge_ended') return redirect(`/sign-in?${new URLSearchParams({ ended: '', ...(next === '/' ? {} : { next }) }).toString()}`)
+  if (outcome.problem.code === 'challenge_ended') return redirect(leadingTo('/sign-in', next, { ended: '' }))
   return data({ asked, next, refused: saidOfProof(outcome.problem, method) }, outcome.problem.status)
 }
 

@@ -14,6 +14,8 @@ export const totpFactors = pgTable(
   {
     id: uuid('id').primaryKey(),
     userId: owner(),
+    /** The public id of the session that began it, which alone may confirm it; null once it counts. */
+    sessionId: uuid('session_id'),
     secretSealed: bytes('secret_sealed').notNull(),
     createdAt: moment('created_at').notNull(),
     confirmedAt: moment('confirmed_at'),

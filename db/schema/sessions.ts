@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { check, index, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { check, index, pgTable, smallint, text, uuid } from 'drizzle-orm/pg-core'
 import { bytes, moment } from './columns.ts'
 import { users } from './users.ts'
 
@@ -44,10 +44,12 @@ export const sessions = pgTable(
     expiresAt: moment('expires_at').notNull(),
     absoluteExpiresAt: moment('absolute_expires_at').notNull(),
     endedAt: moment('ended_at'),
-    endReason: text('end_reason', { enum: ['sign_out', 'sign_out_everywhere', 'refresh_reused', 'ban', 'role_change', 'password_change', 'password_reset', 'factors_reset', 'deletion', 'revoked'] }),
+    endReason: text('end_reason', { enum: ['sign_out', 'sign_out_everywhere', 'refresh_reused', 'ban', 'role_change', 'password_change', 'password_reset', 'factors_reset', 'deletion', 'revoked', 'step_up_refused'] }),
     /** When the person last proved who they are, by what: what step-up looks at (control A10). */
     authenticatedAt: moment('authenticated_at').notNull(),
     methods: text('methods', { enum: signInMethods }).array().notNull(),
+    /** Wrong proofs in a row at a step-up; so many end the session (control A6). */
+    stepUpFailures: smallint('step_up_failures').notNull().default(0),
     lastSeenAt: moment('last_seen_at').notNull(),
     /** The network it was last seen from, never the whole address: IPv4 /24, IPv6 /48 (control C5). */
     network: text('network'),

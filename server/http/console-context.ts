@@ -10,7 +10,7 @@ import { beginPasskeySignIn, finishConsolePasskeySignIn } from '../features/fact
 import { finishConsoleSignIn } from '../features/factors/second-factor.ts'
 import type { Actor, Deps } from '../kit/context.ts'
 import { invalidFrom, PermissionDenied, problemOf, toAppError, type AppError } from '../kit/errors.ts'
-import { addressKey } from '../kit/limits.ts'
+import { addressKey, type LimitClass } from '../kit/limits.ts'
 import { roleMay, type Permission } from '../kit/permissions.ts'
 import { createCallerFactory } from '../kit/procedure.ts'
 import { isFresh, lacksFactor } from '../kit/proofs.ts'
@@ -49,7 +49,8 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
   const api = createCaller(ctx)
   const form = new URLSearchParams(Buffer.isBuffer(request.body) ? request.body.toString('utf8') : '')
 
-  const chargeGuess = async (client: string | null = null) => void Object.assign(info.headers, await deps.limits.charge('credentials', client ?? addressKey(request.ip)))
+  const charge = async (limitClass: LimitClass, client: string | null = null) => void Object.assign(info.headers, await deps.limits.charge(limitClass, client ?? addressKey(request.ip)))
+  const chargeGuess = (client: string | null = null) => charge('credentials', client)
   const device = deviceOf(deps, request)
   const enterSession = async (session: NewSession) => {
     if (visit.actor) await api.auth.signOut()
@@ -79,6 +80,10 @@ export async function createPageContext(deps: Deps, request: FastifyRequest, int
       },
       async beginPasskey() {
         await chargeGuess()
+        return beginPasskeySignIn(ctx, 'console')
+      },
+      async offerPasskey() {
+        await charge('write')
         return beginPasskeySignIn(ctx, 'console')
       },
       async finishPasskey(given) {

@@ -61,9 +61,12 @@ test('every route of the console, and who may open it: a new one needs a row her
     'routes/_console.account_.step-up': 'account.secure',
     'routes/_console.titles.$id': 'torrent.moderate',
     'routes/_console.titles._index': 'torrent.moderate',
+    'routes/forgot-password': 'public',
+    'routes/reset-password': 'public',
     'routes/set-up.$token': 'public',
     'routes/sign-in': 'public',
     'routes/sign-in_.passkey': 'public',
+    'routes/sign-in_.passkey_.offer': 'public',
     'routes/sign-in_.second-factor': 'public',
     'routes/sign-out': 'session.end',
   })

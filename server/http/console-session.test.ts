@@ -5,20 +5,18 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import type { Person } from '../test/actors.ts'
+import { standingClock } from '../test/clock.ts'
 import { visitConsole } from '../test/console-visitor.ts'
 
 let app: TestApp
 let moderator: Person
-let now = new Date()
+const { now, later, set } = standingClock()
 beforeAll(async () => {
-  app = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now } })
+  app = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now } })
   moderator = await app.as.moderator()
 })
 afterAll(() => app[Symbol.asyncDispose]())
-beforeEach(() => {
-  now = new Date()
-})
-const later = (minutes: number) => (now = new Date(now.getTime() + minutes * 60_000))
+beforeEach(() => set(new Date()))
 const consoleSessions = () => app.deps.sql`select id, expires_at, ended_at from sessions where kind = 'console' order by created_at`
 const isSessionCookie = (name: string) => /^(__Host-)?console-[0-9a-f]{8}$/.test(name)
 
@@ -93,11 +91,11 @@ describe('a session (control A4)', () => {
   test('ends after half an hour without use, and use extends it', async () => {
     const visitor = visitConsole(app.baseUrl)
     await visitor.signIn(moderator)
-    later(25)
+    later({ minutes: 25 })
     expect((await visitor.get('/')).status).toBe(200)
-    later(25)
+    later({ minutes: 25 })
     expect((await visitor.get('/')).status).toBe(200)
-    later(31)
+    later({ minutes: 31 })
     expect((await visitor.get('/')).headers.location).toBe('/sign-in')
   })
 
@@ -105,10 +103,10 @@ describe('a session (control A4)', () => {
     const visitor = visitConsole(app.baseUrl)
     await visitor.signIn(moderator)
     for (let minutes = 20; minutes < 720; minutes += 20) {
-      later(20)
+      later({ minutes: 20 })
       expect((await visitor.get('/')).status).toBe(200)
     }
-    later(21)
+    later({ minutes: 21 })
     expect((await visitor.get('/')).status).toBe(302)
   })
 
@@ -116,7 +114,7 @@ describe('a session (control A4)', () => {
     const visitor = visitConsole(app.baseUrl)
     await visitor.signIn(moderator)
     const before = visitor.setCookies.length
-    later(20)
+    later({ minutes: 20 })
     await visitor.get('/')
     expect(visitor.setCookies).toHaveLength(before)
     const stored = (await consoleSessions()).map(({ id }) => String(id))

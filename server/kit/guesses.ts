@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import type { Db, Tx } from '../../db/client.ts'
+import { ask, type Db, type Tx } from '../../db/client.ts'
 import { networkOf, wideNetworkOf } from '../lib/addresses.ts'
 import type { Ctx } from './context.ts'
 import { RateLimited } from './errors.ts'
@@ -56,7 +56,7 @@ export async function takeGuess(ctx: GuessCtx, { pace, of }: GuessSubject): Prom
   const now = ctx.now().toISOString()
   const keys = sql.join([subject, ...addresses].map(({ key }) => hex(key)), sql`, `)
   const blocked = sql`select max(blocked_until) as until from guess_throttles where key in (${keys}) and blocked_until > ${now}::timestamptz`
-  const [taken] = await ctx.db.execute<{ until: Date | string | null }>(countOne(subject, now, sql`where not exists (${blocked} having max(blocked_until) is not null)`))
+  const [taken] = await ask<{ until: Date | string | null }>(ctx.db, countOne(subject, now, sql`where not exists (${blocked} having max(blocked_until) is not null)`))
   if (!taken) {
     const [wait] = await ctx.db.execute<{ until: Date | string | null }>(blocked)
     const left = wait?.until ? new Date(wait.until).getTime() - ctx.now().getTime() : 0

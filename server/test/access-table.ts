@@ -151,6 +151,7 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
     { name: 'another’s', input: async ({ someone }) => ({ sessionId: sessionOf(await someone('user')) }), expected: signedIn(404) },
     { name: 'none', input: () => ({ sessionId: randomUUID() }), expected: signedIn(404) },
   ],
+  'users.endOtherSessions': [{ name: 'one’s own', ends: true, expected: signedIn(200) }],
   'users.requestExport': [{ name: 'one’s own', ends: true, expected: signedIn(202) }],
   'users.exportState': [{ name: 'one’s own', ends: true, expected: signedIn(200) }],
   'users.unban': [

@@ -12,6 +12,7 @@ import { startJobs } from '../kit/jobs.ts'
 import { createLog } from '../kit/log.ts'
 import { createActors, type Actors } from './actors.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
+import { openOutbox, type Outbox } from './mails.ts'
 
 type Options = {
   /** Settings as in the environment, over the test's own. */
@@ -38,6 +39,8 @@ export type TestApp = AsyncDisposable & {
   logLines: Record<string, unknown>[]
   /** People and machines that call this app. */
   as: Actors
+  /** The mails that it sent, with `jobs`. */
+  outbox: Outbox
   /** A call of the REST API; `path` begins after /api/v1. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>
 }
@@ -82,7 +85,7 @@ export async function startTestApp(options: Options = {}): Promise<TestApp> {
     return { status: response.status, headers: response.headers, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text }
   }
   const closing = made.move()
-  return { baseUrl, declaredRoutes: app.declaredRoutes, deps, database, dataDir, logLines, call, as: createActors(deps, call), [Symbol.asyncDispose]: () => closing.disposeAsync() }
+  return { baseUrl, declaredRoutes: app.declaredRoutes, deps, database, dataDir, logLines, call, as: createActors(deps, call), outbox: openOutbox({ dataDir, deps }), [Symbol.asyncDispose]: () => closing.disposeAsync() }
 }
 
 const absent = () => Promise.reject(new EngineError('unavailable', 'This test runs without an engine.'))

@@ -21,6 +21,8 @@ const settings = {
   RATE_LIMIT_FACTOR: '100',
   ANDROID_APPS: 'org.example.tv=14:6D:E9:83:C5:73:06:50:D8:EE:B9:95:2F:34:FC:64:16:A0:83:42:E6:1D:BE:A8:8A:04:96:B2:3F:CF:44:E5',
   IOS_APPS: 'ABCDE12345.org.example.tv',
+  MIN_APP_VERSIONS: 'android=1.4.0',
+  PRIVACY_URL: 'https://tv.example.org/privacy',
 }
 let app: TestApp
 let now = new Date()

@@ -21,8 +21,17 @@ export async function mailTo(dataDir: string, address: string, subject?: string)
 
 export const codeIn = (mail: string): string => /\b(\d{8})\b/.exec(mail.slice(mail.indexOf('\r\n\r\n')))?.[1] ?? expect.fail('the mail holds no code')
 
+export type Outbox = {
+  /** The next mail to an address, once it is there; `about` passes over those with another subject. */
+  next(address: string, about?: string): Promise<Email>
+  /** The code that stands in it. */
+  code(address: string, about?: string): Promise<string>
+  /** How many more an address has, once every mail that was queued is sent or dropped. */
+  left(address: string): Promise<number>
+}
+
 /** The outbox as one person after another reads it: each mail is handed out once, the oldest first. */
-export function openOutbox({ dataDir, deps }: Pick<TestApp, 'dataDir' | 'deps'>) {
+export function openOutbox({ dataDir, deps }: Pick<TestApp, 'dataDir' | 'deps'>): Outbox {
   const outbox = join(dataDir, 'outbox')
   const seen = new Set<string>()
   const unread = async (address: string): Promise<{ name: string; mail: string }[]> => {
@@ -30,15 +39,15 @@ export function openOutbox({ dataDir, deps }: Pick<TestApp, 'dataDir' | 'deps'>)
     const mails = await Promise.all(names.map(async (name) => ({ name, mail: await readFile(join(outbox, name), 'utf8') })))
     return mails.filter(({ mail }) => mail.includes(`To: ${address}\r\n`))
   }
+  const next: Outbox['next'] = async (address, about = '') => {
+    const { name, mail } = await vi.waitFor(async () => (await unread(address)).find((one) => one.mail.includes(`Subject: ${about}`)) ?? expect.fail(`no mail to ${address} yet`), { timeout: 15_000, interval: 25 })
+    seen.add(name)
+    return PostalMime.parse(mail)
+  }
   return {
-    /** The next mail to an address, once it is there; `about` passes over those with another subject. */
-    async next(address: string, about = ''): Promise<Email> {
-      const { name, mail } = await vi.waitFor(async () => (await unread(address)).find((one) => one.mail.includes(`Subject: ${about}`)) ?? expect.fail(`no mail to ${address} yet`), { timeout: 15_000, interval: 25 })
-      seen.add(name)
-      return PostalMime.parse(mail)
-    },
-    /** How many more an address has, once every mail that was queued is sent or dropped. */
-    async left(address: string): Promise<number> {
+    next,
+    code: async (address, about) => codeOf(await next(address, about)),
+    async left(address) {
       await vi.waitFor(async () => expect(await deps.sql`select 1 from graphile_worker.jobs where task_identifier = 'mail.send'`).toHaveLength(0), { timeout: 15_000, interval: 25 })
       return (await unread(address)).length
     },
@@ -46,3 +55,6 @@ export function openOutbox({ dataDir, deps }: Pick<TestApp, 'dataDir' | 'deps'>)
 }
 
 export const codeOf = ({ text }: Email): string => /^ {4}(\d{8})$/m.exec(text ?? '')?.[1] ?? expect.fail('the mail holds no code')
+
+/** A code that is none of these. */
+export const wrongCode = (...right: string[]): string => (right.includes('00000000') ? '00000001' : '00000000')

@@ -2,6 +2,7 @@ import { generateKeyPair, importJWK, SignJWT, type JWTPayload } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { completeSetUp, makeSetupLink } from './set-up.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
+import { standingClock } from '../../test/clock.ts'
 import type { Person } from '../../test/actors.ts'
 
 let app: TestApp
@@ -81,18 +82,18 @@ describe('access tokens (control A1)', () => {
       ['5.001 s before nbf', issued - 5_001, 401, 'access_token_invalid'],
     ]
     let clocked: TestApp
-    let now = new Date(issued)
+    const { now, set } = standingClock(new Date(issued))
     beforeAll(async () => {
-      clocked = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now } })
+      clocked = await startTestApp({ settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now } })
     })
     afterAll(() => clocked[Symbol.asyncDispose]())
 
     test.each(edges)('%s', async (_when, at, status, code) => {
-      now = new Date(issued)
+      set(new Date(issued))
       const [unseen, seen] = [await clocked.as.user(), await clocked.as.user()]
       expect([claimsOf(unseen.token).nbf, claimsOf(unseen.token).exp]).toEqual([issued / second, expiry / second])
       expect((await clocked.call('GET', '/users/me', { token: seen.token })).status).toBe(200)
-      now = new Date(at)
+      set(new Date(at))
       // the signature of the second was verified before: its times are looked at all the same
       for (const { token } of [unseen, seen]) {
         const answer = await clocked.call('GET', '/users/me', { token })
@@ -155,10 +156,10 @@ describe('the first admin', () => {
   })
 
   test('is not made by a link that is an hour old', async () => {
-    let now = new Date()
-    await using fresh = await startTestApp({ overrides: { now: () => now } })
+    const { now, later } = standingClock()
+    await using fresh = await startTestApp({ overrides: { now } })
     const token = (await makeSetupLink(fresh.deps)).url.split('/').at(-1) ?? ''
-    now = new Date(now.getTime() + 3_600_001)
+    later({ seconds: 3600.001 })
     await expect(completeSetUp(fresh.as.operator(), { token, email: 'a@example.org', password: 'correct horse battery staple 7' })).rejects.toMatchObject({ code: 'setup_link_ended' })
     expect(await fresh.deps.sql`select id from users`).toHaveLength(0)
   })

@@ -1,29 +1,26 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createSealer } from '../../kit/seal.ts'
 import { tokenHash } from '../../kit/secret-tokens.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { codeIn, mailTo } from '../../test/mails.ts'
+import { standingClock } from '../../test/clock.ts'
+import { wrongCode } from '../../test/mails.ts'
 import { testPassword } from '../../test/actors.ts'
 import { wipeSuccessors } from './refresh-tokens.ts'
 
 let app: TestApp
-let now = new Date()
+const { now, later } = standingClock()
 beforeAll(async () => {
-  app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now } })
+  app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now } })
 })
 afterAll(() => app[Symbol.asyncDispose]())
 
-const later = (minutes: number) => {
-  now = new Date(now.getTime() + minutes * 60_000)
-}
 const signUp = (email: string) => app.call('POST', '/auth/sign-up', { body: { email, password: testPassword, name: 'Ada' } })
 
 describe('sign-up', () => {
   test('the mailed code opens the account, once', async () => {
     const { status, body } = await signUp('Ada.Lovelace@Example.org')
     expect(status).toBe(202)
-    const code = codeIn(await mailTo(app.dataDir, 'ada.lovelace@example.org'))
+    const code = await app.outbox.code('ada.lovelace@example.org')
 
     const verified = await app.call('POST', '/auth/verify-email', { body: { flowId: body.flowId, code, device: { name: 'Pixel', platform: 'android' } } })
     expect(verified.status).toBe(200)
@@ -39,13 +36,14 @@ describe('sign-up', () => {
     const person = await app.as.user()
     const { status, body } = await signUp(person.email)
     expect([status, Object.keys(body)]).toEqual([202, ['flowId']])
-    expect(await mailTo(app.dataDir, person.email, 'You already have an account')).not.toMatch(/\b\d{8}\b(?!-)/)
+    const { text, html } = await app.outbox.next(person.email, 'You already have an account')
+    expect(`${text}${html}`).not.toMatch(/\b\d{8}\b/)
   })
 
   test('five wrong codes close the flow, also to the right one', async () => {
     const { body } = await signUp('tries@example.org')
-    const code = codeIn(await mailTo(app.dataDir, 'tries@example.org'))
-    const wrong = code === '00000000' ? '00000001' : '00000000'
+    const code = await app.outbox.code('tries@example.org')
+    const wrong = wrongCode(code)
     const attempts = await Promise.all(Array.from({ length: 8 }, () => app.call('POST', '/auth/verify-email', { body: { flowId: body.flowId, code: wrong } })))
     expect(new Set(attempts.map(({ body: answer }) => answer.code))).toEqual(new Set(['code_invalid']))
     expect((await app.call('POST', '/auth/verify-email', { body: { flowId: body.flowId, code } })).status).toBe(401)
@@ -53,19 +51,14 @@ describe('sign-up', () => {
 
   test('a code is dead after fifteen minutes', async () => {
     const { body } = await signUp('late@example.org')
-    const code = codeIn(await mailTo(app.dataDir, 'late@example.org'))
-    later(15)
+    const code = await app.outbox.code('late@example.org')
+    later({ minutes: 15 })
     expect((await app.call('POST', '/auth/verify-email', { body: { flowId: body.flowId, code } })).status).toBe(401)
   })
 
   test('of two codes for one address, used in parallel, one makes the account', async () => {
     const flows = [await signUp('twice@example.org'), await signUp('twice@example.org')]
-    const codes = await vi.waitFor(async () => {
-      const names = await readdir(`${app.dataDir}/outbox`)
-      const mails = (await Promise.all(names.filter((n) => n.endsWith('.eml')).map((n) => readFile(`${app.dataDir}/outbox/${n}`, 'utf8')))).filter((mail) => mail.includes('To: twice@example.org'))
-      expect(mails).toHaveLength(2)
-      return mails.map(codeIn)
-    }, { timeout: 15_000, interval: 25 })
+    const codes = [await app.outbox.code('twice@example.org'), await app.outbox.code('twice@example.org')]
     const pairs = flows.flatMap(({ body }) => codes.map((code) => ({ flowId: body.flowId, code })))
     const answers = await Promise.all(pairs.map((pair) => app.call('POST', '/auth/verify-email', { body: pair })))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
@@ -93,9 +86,9 @@ describe('sign-in', () => {
 
   test('an access token lasts fifteen minutes', async () => {
     const { token } = await app.as.user()
-    later(14.9)
+    later({ minutes: 14.9 })
     expect((await app.call('GET', '/users/me', { token })).status).toBe(200)
-    later(0.3)
+    later({ minutes: 0.3 })
     const { status, body, headers } = await app.call('GET', '/users/me', { token })
     expect([status, body.code]).toEqual([401, 'access_token_expired'])
     expect(headers.get('www-authenticate')).toContain('Bearer')
@@ -124,7 +117,7 @@ describe('refresh', () => {
   test('a lost answer may be asked for again within ten seconds: the same successor, with a fresh access token', async () => {
     const { refreshToken } = await app.as.user()
     const lost = await refresh(refreshToken)
-    later(9 / 60)
+    later({ seconds: 9 })
     const again = await refresh(refreshToken)
     expect(again.status).toBe(200)
     expect(again.body.tokens.refreshToken).toBe(lost.body.tokens.refreshToken)
@@ -135,7 +128,7 @@ describe('refresh', () => {
   })
 
   test.each<[string, (successor: string) => unknown]>([
-    ['after ten seconds, though nothing has wiped what was kept', () => later(10 / 60)],
+    ['after ten seconds, though nothing has wiped what was kept', () => later({ seconds: 10 })],
     ['once the successor has been used', (successor) => refresh(successor)],
   ])('reuse ends the session with everything in it: %s', async (_when, meanwhile) => {
     const { refreshToken } = await app.as.user()
@@ -171,7 +164,7 @@ describe('refresh', () => {
     expect((await kept(successor)).successor_sealed).not.toBeNull()
     await wipeSuccessors(app.deps, {})
     expect((await kept(successor)).successor_sealed).not.toBeNull()
-    later(10 / 60)
+    later({ seconds: 10 })
     await wipeSuccessors(app.deps, {})
     expect((await kept(successor)).successor_sealed).toBeNull()
   })
@@ -193,13 +186,13 @@ describe('refresh', () => {
     const used = await app.as.user()
     let { refreshToken } = used
     for (let day = 0; day < 174; day += 29) {
-      later(29 * 24 * 60)
+      later({ days: 29 })
       const { status, body } = await refresh(refreshToken)
       expect(status).toBe(200)
       refreshToken = body.tokens.refreshToken
     }
     expect((await refresh(idle.refreshToken)).body.code).toBe('refresh_token_expired')
-    later(7 * 24 * 60)
+    later({ days: 7 })
     expect((await refresh(refreshToken)).body.code).toBe('refresh_token_expired')
   })
 

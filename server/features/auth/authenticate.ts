@@ -1,4 +1,4 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
 import { users } from '../../../db/schema/index.ts'
@@ -6,12 +6,17 @@ import type { Ctx } from '../../kit/context.ts'
 import { PermissionDenied, Unauthenticated, Unavailable } from '../../kit/errors.ts'
 import { takeGuess, type Guess } from '../../kit/guesses.ts'
 import type { Role } from '../../kit/permissions.ts'
+import { secondFactorsOf, type FactorMethod } from '../../kit/proofs.ts'
 import { lookupOf, normaliseEmail } from '../users/users.ts'
 import type { SignIn } from './contract.ts'
 import { findDevice } from './devices.ts'
+import { lockAccount, type LockedAccount } from './standing.ts'
 
-/** Who has just proved a first factor; `deviceId` where they did on a device that is known, `passwordHash` what they proved it by. */
-export type Known = { id: string; role: Role; deviceId: string | null; passwordHash: string }
+/**
+ * Who has just proved a first factor; `deviceId` where they did on a device that is known, `passwordHash` what they proved it by.
+ * Their `guess` still counts: demandUnchanged forgives it, or whoever turns them away.
+ */
+export type Known = { id: string; role: Role; deviceId: string | null; passwordHash: string; guess: Guess }
 
 /**
  * The account of an address and its password. A try is taken before the password is looked at: by the account, or by the
@@ -27,7 +32,9 @@ export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z
     ctx.db
       .select({ id: users.id, role: users.role, passwordHash: users.passwordHash, bannedAt: users.bannedAt })
       .from(users)
-      .where(eq(users.emailLookup, lookupOf(ctx, address))),
+      .where(eq(users.emailLookup, lookupOf(ctx, address)))
+      .prepare('account_of_address')
+      .execute(),
   ])
   if (!(await compare(ctx, guess, user?.passwordHash ?? null, password)) || !user?.passwordHash) {
     await ctx.db.transaction(async (tx) => {
@@ -36,26 +43,28 @@ export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z
     })
     throw wrong()
   }
-  await guess.forgive(ctx.db)
-  if (user.bannedAt) throw new PermissionDenied('account_banned', 'This account has been banned.')
+  if (user.bannedAt) {
+    await guess.forgive(ctx.db)
+    throw new PermissionDenied('account_banned', 'This account has been banned.')
+  }
   const { id, role, passwordHash } = user
-  return { id, role, deviceId, passwordHash: ctx.passwords.outdated(passwordHash) ? await rehash(ctx, { id, passwordHash }, password) : passwordHash }
+  return { id, role, deviceId, guess, passwordHash: ctx.passwords.outdated(passwordHash) ? await rehash(ctx, { id, passwordHash }, password) : passwordHash }
 }
 
 const wrong = () => new Unauthenticated('invalid_credentials', 'The e-mail address or the password is wrong.')
 
 /**
  * First in the transaction that goes on from a password: a change of it, another role, or a ban, that came in between wins; one
- * that comes later waits, and then ends what is made here (control A4).
+ * that comes later waits, and then ends what is made here (control A4). The guess is forgiven if what follows is committed.
+ * @returns the account, locked, and what its person has to prove besides
  * @throws Unauthenticated invalid_credentials
  */
-export async function demandUnchanged(tx: Tx, { id, role, passwordHash }: Pick<Known, 'id' | 'role' | 'passwordHash'>): Promise<void> {
-  const [still] = await tx
-    .select({ id: users.id })
-    .from(users)
-    .where(and(eq(users.id, id), eq(users.role, role), eq(users.passwordHash, passwordHash), isNull(users.bannedAt)))
-    .for('no key update')
-  if (!still) throw wrong()
+export async function demandUnchanged(tx: Tx, { id, role, passwordHash, guess }: Known): Promise<{ account: LockedAccount; factors: FactorMethod[] }> {
+  // one statement each, on one connection: sent together, done in this order. The factors are asked for after the lock, by a
+  // statement of their own: within that of the lock they would be read as they were before it was waited for
+  const [account, factors] = await Promise.all([lockAccount(tx, id), secondFactorsOf(tx, id), guess.forgive(tx)])
+  if (account?.role !== role || account.passwordHash !== passwordHash || account.bannedAt) throw wrong()
+  return { account, factors }
 }
 
 /** A password that was not looked at, because the machine is busy, is no guess. */

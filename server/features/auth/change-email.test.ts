@@ -2,14 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { insertUser } from '../users/users.ts'
 import { testPassword, type Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { codeOf, openOutbox } from '../../test/mails.ts'
+import { standingClock } from '../../test/clock.ts'
 
 let app: TestApp
-let outbox: ReturnType<typeof openOutbox>
-let now = new Date()
+const { now, later } = standingClock()
 beforeAll(async () => {
-  app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now } })
-  outbox = openOutbox(app)
+  app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now } })
 })
 afterAll(() => app[Symbol.asyncDispose]())
 
@@ -20,7 +18,7 @@ const confirm = (person: Person, flowId: string, code: string) => app.call('POST
 const emailOf = async ({ token }: Person) => (await app.call('GET', '/users/me', { token })).body.email as string
 const begun = async (person: Person, to = newAddress()) => {
   const { body } = await begin(person, to)
-  return { to, flowId: body.flowId as string, code: codeOf(await outbox.next(to)) }
+  return { to, flowId: body.flowId as string, code: await app.outbox.code(to) }
 }
 const signIn = async (email: string) => (await app.call('POST', '/auth/sign-in', { body: { email, password: testPassword } })).status
 
@@ -33,7 +31,7 @@ describe('a change of address', () => {
     expect((await confirm(person, flowId, code)).status).toBe(204)
     expect(await emailOf(person)).toBe(to)
     expect([await signIn(person.email), await signIn(to)]).toEqual([401, 200])
-    const told = await outbox.next(person.email)
+    const told = await app.outbox.next(person.email)
     expect(told.subject).toBe('Your address was changed')
     expect(told.text).toContain('n…@example.org')
     expect(`${told.text}${told.html}`).not.toContain(to)
@@ -47,15 +45,15 @@ describe('a change of address', () => {
   test('leaves no code live that went to the old address', async () => {
     const person = await app.as.user()
     const { body } = await app.call('POST', '/auth/forgot-password', { body: { email: person.email } })
-    const old = codeOf(await outbox.next(person.email))
+    const old = await app.outbox.code(person.email)
     const { flowId, code } = await begun(person)
     expect((await confirm(person, flowId, code)).status).toBe(204)
     const reset = await app.call('POST', '/auth/reset-password', { body: { flowId: body.flowId, code: old, newPassword: 'eleven quiet harbours at dusk' } })
     expect(reset.body.code).toBe('code_invalid')
     // nor does that address open anything any more
-    expect((await outbox.next(person.email)).subject).toBe('Your address was changed')
+    expect((await app.outbox.next(person.email)).subject).toBe('Your address was changed')
     await app.call('POST', '/auth/forgot-password', { body: { email: person.email } })
-    expect(await outbox.left(person.email)).toBe(0)
+    expect(await app.outbox.left(person.email)).toBe(0)
   })
 
   test('is confirmed by nobody else, and their try is not taken from the person', async () => {
@@ -73,7 +71,7 @@ describe('a change of address', () => {
     await app.deps.sql`update users set locale = 'fr' where id = ${owner.userId}`
     const [known, unknown] = [await begin(person, owner.email.toUpperCase()), await begin(person, newAddress())]
     expect([known.status, Object.keys(known.body)]).toEqual([unknown.status, Object.keys(unknown.body)])
-    const told = await outbox.next(owner.email)
+    const told = await app.outbox.next(owner.email)
     expect([told.subject, told.html?.includes('lang="fr"')]).toEqual(['Vous avez déjà un compte', true])
     expect(told.text).not.toMatch(/\d{8}/)
     for (const code of ['00000000', '12345678']) expect((await confirm(person, known.body.flowId, code)).body.code).toBe('code_invalid')
@@ -89,7 +87,7 @@ describe('a change of address', () => {
   test('needs a sign-in of the last minutes; the confirmation does not', async () => {
     const person = await app.as.user()
     const { to, flowId, code } = await begun(person)
-    now = new Date(now.getTime() + 6 * 60_000)
+    later({ minutes: 6 })
     const before = await app.deps.sql`select count(*)::int as flows from email_flows`
     const { status, body } = await begin(person, newAddress())
     expect([status, body.code]).toEqual([403, 'step_up_required'])
@@ -107,7 +105,7 @@ describe('of several who want one address', () => {
     for (const person of people) flows.push({ person, ...(await begun(person, to)) })
     // a stranger signs up with it, too, and an operator makes an account of it
     const signUp = await app.call('POST', '/auth/sign-up', { body: { email: to, password: testPassword } })
-    const code = codeOf(await outbox.next(to))
+    const code = await app.outbox.code(to)
     const passwordHash = await app.deps.passwords.hash(testPassword)
     const [verified, made, ...confirmed] = await Promise.all([
       app.call('POST', '/auth/verify-email', { body: { flowId: signUp.body.flowId, code } }),
@@ -124,7 +122,7 @@ describe('of several who want one address', () => {
     const person = await app.as.user()
     const { to, flowId, code } = await begun(person)
     const signUp = await app.call('POST', '/auth/sign-up', { body: { email: to, password: 'a stranger picked this 7' } })
-    const strangers = codeOf(await outbox.next(to))
+    const strangers = await app.outbox.code(to)
     expect((await confirm(person, flowId, code)).status).toBe(204)
     expect((await app.call('POST', '/auth/verify-email', { body: { flowId: signUp.body.flowId, code: strangers } })).body.code).toBe('code_invalid')
     expect(await app.deps.sql`select 1 from email_flows where id = ${signUp.body.flowId} and used_at is null`).toHaveLength(0)

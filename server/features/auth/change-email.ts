@@ -6,7 +6,7 @@ import type { Authed } from '../../kit/context.ts'
 import { Invalid } from '../../kit/errors.ts'
 import { lookupOf, maskEmail, normaliseEmail, ownerOf, userById } from '../users/users.ts'
 import type { ChangeEmail, ConfirmEmailChange, Flow } from './contract.ts'
-import { beginFlow, codeInvalid, codeMinutes, leaveFlows, mayMail, openFlow, takeCodeGuess } from './email-flows.ts'
+import { beginFlow, codeInvalid, codeMinutes, leaveAddress, mayMail, openFlow, takeCodeGuess } from './email-flows.ts'
 import { alreadyRegistered, emailChangeCode, emailChanged, localeOf } from './mails.ts'
 
 /**
@@ -48,7 +48,7 @@ export async function confirmEmailChange(ctx: Authed, { flowId, code }: z.infer<
       .where(and(eq(users.id, userId), isNull(users.bannedAt), isNull(users.erasedAt), free))
       .returning({ id: users.id })
     if (!moved) return false
-    await leaveFlows(ctx, tx, userId, lookupOf(ctx, before.email))
+    await leaveAddress(ctx, tx, { userId, email: before.email })
     await ctx.audit(tx, { action: 'user.change_email', target: { kind: 'user', id: userId } })
     await ctx.mailer.queue(tx, { to: before.email, ...emailChanged(before.locale, { to: maskEmail(email) }) })
     return true

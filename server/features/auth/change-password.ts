@@ -41,7 +41,7 @@ export async function changePassword(ctx: Authed, { currentPassword, newPassword
 
 /** A guess like that of a sign-in: refused ones are audited. 403 and not 401: the caller is signed in, and a refresh would not help. */
 async function demandOwnPassword(ctx: Authed, { id, passwordHash }: Account, password: string): Promise<void> {
-  if (await matchesOwnPassword(ctx, { userId: id, passwordHash }, password)) return
+  if (await matchesOwnPassword(ctx, passwordHash, password)) return
   await ctx.db.transaction((tx) => ctx.audit(tx, { action: 'user.password_refused', target: { kind: 'user', id } }))
   throw new PermissionDenied('current_password_wrong', 'The current password is wrong.')
 }

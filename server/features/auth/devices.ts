@@ -1,12 +1,13 @@
 import { and, eq, gt, isNotNull, isNull, notInArray, or, sql, type SQL } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
 import { knownDevices, sessions, users } from '../../../db/schema/index.ts'
-import type { Ctx, Deps } from '../../kit/context.ts'
+import type { Ctx, Deps, RequestInfo } from '../../kit/context.ts'
 import { secretToken, tokenHash } from '../../kit/secret-tokens.ts'
 import { coarseNetworkOf } from '../../lib/addresses.ts'
-import { lookupOf, normaliseEmail } from '../users/users.ts'
+import { lookupOf, normaliseEmail, shownUser } from '../users/users.ts'
 import { SignIn } from './contract.ts'
 import { newDevice } from './mails.ts'
+import type { LockedAccount } from './standing.ts'
 
 /** What a client says of the device it runs on: by `token` (a secret of an earlier sign-in) or `id` it is one that is known. */
 export type DeviceGiven = { id?: string | null | undefined; token?: string | undefined; name?: string | null | undefined; platform?: string | null | undefined }
@@ -19,13 +20,27 @@ const dayMs = 86_400_000
 
 const live = (deps: Pick<Deps, 'now'>): SQL | undefined => and(isNull(knownDevices.removedAt), gt(knownDevices.lastSeenAt, new Date(deps.now().getTime() - knownDays * dayMs)))
 
-/** The device that keeps the token, if someone has signed in on it to the account of this address. */
-export async function findDevice(ctx: Ctx, { email, token }: { email: string; token: string }): Promise<string | null> {
+/** What the calls of a request have found: the limit asks first, then the sign-in itself. */
+const found = new WeakMap<RequestInfo, Map<string, Promise<string | null>>>()
+
+/** The device that keeps the token, if someone has signed in on it to the account of this address. Looked up once a request. */
+export function findDevice(ctx: Ctx, { email, token }: { email: string; token: string }): Promise<string | null> {
+  const ofRequest = found.get(ctx.request) ?? new Map<string, Promise<string | null>>()
+  found.set(ctx.request, ofRequest)
+  const key = `${token} ${email}`
+  const device = ofRequest.get(key) ?? lookUpDevice(ctx, { email, token })
+  ofRequest.set(key, device)
+  return device
+}
+
+async function lookUpDevice(ctx: Ctx, { email, token }: { email: string; token: string }): Promise<string | null> {
   const [device] = await ctx.db
     .select({ id: knownDevices.id })
     .from(knownDevices)
     .innerJoin(users, eq(users.id, knownDevices.userId))
     .where(and(eq(knownDevices.tokenHash, tokenHash(token)), eq(users.emailLookup, lookupOf(ctx, normaliseEmail(email))), live(ctx)))
+    .prepare('known_device')
+    .execute()
   return device?.id ?? null
 }
 
@@ -43,40 +58,38 @@ export async function knownDeviceClient(ctx: Ctx, given: unknown): Promise<strin
  * Notes a sign-in on a device. One that is new gets a secret to keep, and its person a mail, unless it is the first
  * that they have ever signed in on (control A12).
  */
-export async function arriveOn(ctx: ArriveCtx, tx: Tx, { userId, device = {} }: { userId: string; device?: DeviceGiven | undefined }): Promise<Arrival> {
+export async function arriveOn(ctx: ArriveCtx, tx: Tx, { account, device = {} }: { account: LockedAccount; device?: DeviceGiven | undefined }): Promise<Arrival> {
   const { id, token, name, platform } = device
   if (id || token) {
     const itself = or(id ? eq(knownDevices.id, id) : undefined, token ? eq(knownDevices.tokenHash, tokenHash(token)) : undefined)
     const [known] = await tx
       .update(knownDevices)
       .set({ lastSeenAt: ctx.now(), ...(name ? { name } : {}), ...(platform ? { platform } : {}) })
-      .where(and(itself, eq(knownDevices.userId, userId), live(ctx)))
+      .where(and(itself, eq(knownDevices.userId, account.id), live(ctx)))
       .returning({ id: knownDevices.id })
     if (known) return { deviceId: known.id, deviceToken: null, announce: () => Promise.resolve() }
   }
-  return addDevice(ctx, tx, userId, { name: name ?? null, platform: platform ?? null })
+  return addDevice(ctx, tx, account, { name: name ?? null, platform: platform ?? null })
 }
 
 type ArriveCtx = Pick<Ctx, 'now' | 'newId' | 'randomBytes' | 'request' | 'mailer' | 'sealer' | 'audit'>
 
-async function addDevice(ctx: ArriveCtx, tx: Tx, userId: string, { name, platform }: { name: string | null; platform: string | null }): Promise<Arrival> {
+/** The account is locked: of two first sign-ins at once the second waits, and is then announced. */
+async function addDevice(ctx: ArriveCtx, tx: Tx, account: LockedAccount, { name, platform }: { name: string | null; platform: string | null }): Promise<Arrival> {
+  const { id: userId } = account
   const id = ctx.newId()
   const token = secretToken(ctx.randomBytes, 'tsd_')
   const at = ctx.now()
-  // of two first sign-ins at once the second waits here, and is then announced
-  const person = tx.select({ emailSealed: users.emailSealed, locale: users.locale }).from(users).where(eq(users.id, userId)).for('no key update')
   const earlier = sql<boolean>`exists(select 1 from ${knownDevices} d where d.user_id = ${userId}) or exists(select 1 from ${sessions} s where s.user_id = ${userId})`
-  const insert = tx
+  const [added] = await tx
     .insert(knownDevices)
     .values({ id, userId, tokenHash: tokenHash(token), name, platform, createdAt: at, lastSeenAt: at })
     .returning({ earlier })
-  // on one connection: sent together, answered in this order
-  const [[reader], [added]] = await Promise.all([person, insert])
   const announce = async () => {
-    if (!reader?.emailSealed || !added?.earlier) return
-    const to = ctx.sealer.openText('column', `users/${userId}`, reader.emailSealed)
-    const letter = newDevice(reader.locale === 'fr' ? 'fr' : 'en', { name, network: coarseNetworkOf(ctx.request.ip), at })
-    await Promise.all([ctx.mailer.queue(tx, { to, ...letter }), ctx.audit(tx, { action: 'device.add', target: { kind: 'user', id: userId } })])
+    if (!added?.earlier) return
+    const { email, locale } = shownUser(ctx, account)
+    const letter = newDevice(locale, { name, network: coarseNetworkOf(ctx.request.ip), at })
+    await Promise.all([ctx.mailer.queue(tx, { to: email, ...letter }), ctx.audit(tx, { action: 'device.add', target: { kind: 'user', id: userId } })])
   }
   return { deviceId: id, deviceToken: token, announce }
 }

@@ -5,7 +5,7 @@ import { guessPaces } from '../../kit/guesses.ts'
 import { limitClasses } from '../../kit/limits.ts'
 import { testPassword, type Person } from '../../test/actors.ts'
 import { startTestApp, type Answer, type TestApp } from '../../test/app.ts'
-import { codeOf, openOutbox } from '../../test/mails.ts'
+import { standingClock } from '../../test/clock.ts'
 
 let app: TestApp
 let person: Person
@@ -128,49 +128,44 @@ describe('nobody is flooded through us', () => {
 
   test('one client causes so many mails to an address and no more; the answer does not tell, and others still get theirs', async () => {
     await using node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' } })
-    const outbox = openOutbox(node)
     const [victim, other] = [await node.as.user(), await node.as.user()]
     const answers = []
     for (let i = 0; i < codesAsked.points + 3; i += 1) answers.push(face(await ask(node, victim.email, '203.0.113.1')))
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1)
-    expect(await outbox.left(victim.email)).toBe(codesAsked.points)
+    expect(await node.outbox.left(victim.email)).toBe(codesAsked.points)
     // the person elsewhere is not locked out by it, nor are others
     await ask(node, victim.email, '198.51.100.7')
-    expect(await outbox.left(victim.email)).toBe(codesAsked.points + 1)
+    expect(await node.outbox.left(victim.email)).toBe(codesAsked.points + 1)
     await ask(node, other.email, '203.0.113.1')
-    expect(await outbox.left(other.email)).toBe(1)
+    expect(await node.outbox.left(other.email)).toBe(1)
   })
 
   test('an IPv6 /48 cannot use up what a person elsewhere needs', async () => {
     await using node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' } })
-    const outbox = openOutbox(node)
     const victim = await node.as.user()
     for (let n = 0; n < codesMailed.points + 4; n += 1) expect((await ask(node, victim.email, `2001:db8:1:${n.toString(16)}::1`)).status).toBe(202)
-    expect(await outbox.left(victim.email)).toBe(2 * codesAsked.points)
+    expect(await node.outbox.left(victim.email)).toBe(2 * codesAsked.points)
     await ask(node, victim.email, '2001:db8:2::1')
-    expect(await outbox.left(victim.email)).toBe(2 * codesAsked.points + 1)
+    expect(await node.outbox.left(victim.email)).toBe(2 * codesAsked.points + 1)
   })
 
   test('nor do many clients together, by whatever kind of mail', async () => {
     await using node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' } })
-    const outbox = openOutbox(node)
     const email = 'target@example.org'
     for (let n = 0; n < codesMailed.points + 4; n += 1) {
       const headers = { 'x-forwarded-for': `203.0.113.${n + 10}` }
       expect((await node.call('POST', '/auth/sign-up', { body: { email, password: testPassword }, headers })).status).toBe(202)
     }
-    expect(await outbox.left(email)).toBe(codesMailed.points)
+    expect(await node.outbox.left(email)).toBe(codesMailed.points)
   })
 })
 
 describe('a mailed code is not found by trying (control A8)', () => {
   const newPassword = 'eleven quiet harbours at dusk'
   let node: TestApp
-  let outbox: ReturnType<typeof openOutbox>
-  let now = new Date()
+  const { now, later } = standingClock()
   beforeAll(async () => {
-    node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' }, overrides: { now: () => now } })
-    outbox = openOutbox(node)
+    node = await startTestApp({ jobs: true, settings: { TRUSTED_PROXIES: '127.0.0.1' }, overrides: { now } })
   })
   afterAll(() => node[Symbol.asyncDispose]())
 
@@ -185,7 +180,7 @@ describe('a mailed code is not found by trying (control A8)', () => {
     const { email } = await node.as.user()
     const ip = from()
     const flowId = await forgot(email, ip)
-    const code = codeOf(await outbox.next(email))
+    const code = await node.outbox.code(email)
     for (let i = 1; i < limitClasses.codesAsked.points; i += 1) await forgot(email, ip)
     const before = await flow(flowId)
     expect((await flow(await forgot(email, ip)))?.['opens']).toBe(false)
@@ -212,11 +207,11 @@ describe('a mailed code is not found by trying (control A8)', () => {
     expect(answers[0]).toEqual([...Array<unknown>(free).fill([401, 'code_invalid', null]), [429, 'rate_limited', String(firstSeconds)]])
     expect(answers[1]).toEqual(answers[0])
 
-    while ((await outbox.left(person.email)) > 0) await outbox.next(person.email)
+    while ((await node.outbox.left(person.email)) > 0) await node.outbox.next(person.email)
     const own = await forgot(person.email)
-    const code = codeOf(await outbox.next(person.email))
+    const code = await node.outbox.code(person.email)
     expect((await reset(own, code)).status).toBe(429)
-    now = new Date(now.getTime() + firstSeconds * 1000)
+    later({ seconds: firstSeconds })
     expect((await reset(own, code)).status).toBe(204)
   })
 
@@ -227,7 +222,7 @@ describe('a mailed code is not found by trying (control A8)', () => {
     const flowId = await forgot(email)
     expect((await reset(flowId, '00000000', ip)).status).toBe(401)
     expect(await charged()).toBe(1)
-    expect((await reset(flowId, codeOf(await outbox.next(email)), ip)).status).toBe(204)
+    expect((await reset(flowId, await node.outbox.code(email), ip)).status).toBe(204)
     expect(await charged()).toBe(1)
   })
 })

@@ -1,12 +1,12 @@
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
-import type { Tx } from '../../../db/client.ts'
+import { and, eq, gt, isNull, or, sql, type SQL } from 'drizzle-orm'
+import type { Db, Tx } from '../../../db/client.ts'
 import { emailFlows } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { AppError, RateLimited } from '../../kit/errors.ts'
-import { mailedCodesTo, takeGuess, type Guess } from '../../kit/guesses.ts'
-import { codeClients } from '../../kit/limits.ts'
+import { forgetGuesses, mailedCodesTo, takeGuess, type Guess } from '../../kit/guesses.ts'
+import { codeClients, forgetCodesTo } from '../../kit/limits.ts'
 import { sameBytes } from '../../kit/secret-tokens.ts'
-import { lockAddress, lockPerson, lookupOf } from '../users/users.ts'
+import { lockAddress, lockUser, lookupOf } from '../users/users.ts'
 import type { Letter, Locale } from './mails.ts'
 
 /**
@@ -97,7 +97,8 @@ export async function openFlow(ctx: Ctx, tx: Tx, { kind, flowId, code, userId, g
   const [at] = await tx.select({ emailLookup: emailFlows.emailLookup, userId: emailFlows.userId }).from(emailFlows).where(and(eq(emailFlows.id, flowId), asked))
   // flows that end each other are opened one after the other
   if (at) await lockAddress(tx, at.emailLookup)
-  if (at) await lockPerson(tx, at.userId ?? flowId)
+  // where it is nobody's the same is asked, and finds nobody (control A7)
+  if (at) await lockUser(tx, at.userId ?? flowId)
   // taking a try and reading the hash are one statement, so parallel guesses cannot share a try
   const [flow] = await tx
     .update(emailFlows)
@@ -128,10 +129,29 @@ export async function settleSignUp(tx: Tx, flowId: string, userId: string): Prom
   await tx.update(emailFlows).set({ userId, name: null, passwordHash: null }).where(eq(emailFlows.id, flowId))
 }
 
-/** Gives what strangers began with an address to the person who leaves it, ended: when they are erased it is found (control C7). */
-export async function leaveFlows(ctx: Pick<Ctx, 'now'>, tx: Tx, userId: string, emailLookup: Uint8Array): Promise<void> {
-  const begun = and(eq(emailFlows.emailLookup, emailLookup), isNull(emailFlows.userId))
-  await tx.update(emailFlows).set({ userId, name: null, passwordHash: null, usedAt: sql`coalesce(${emailFlows.usedAt}, ${ctx.now().toISOString()}::timestamptz)` }).where(begun)
+/**
+ * Forgets an address that its person leaves: what they and strangers began with it until now ends, empty, and nobody's tries at it are
+ * kept. From then on it is anybody's, and what is begun with it later has nothing to do with the person: it does not lead to them,
+ * and does not go when they are erased (control C7).
+ */
+export async function leaveAddress(ctx: Pick<Ctx, 'now' | 'sealer'>, tx: Tx, { userId, email }: { userId: string; email: string }): Promise<void> {
+  await emptyFlows(ctx, tx, and(eq(emailFlows.emailLookup, lookupOf(ctx, email)), or(eq(emailFlows.userId, userId), isNull(emailFlows.userId))))
+  await forgetTriesAt(ctx, tx, email)
+}
+
+/** Ends flows and leaves nothing in them: the server may not delete. */
+export async function emptyFlows({ now }: Pick<Ctx, 'now'>, tx: Tx | Db, which: SQL | undefined): Promise<void> {
+  const nothing = new Uint8Array(0)
+  const usedAt = sql`coalesce(${emailFlows.usedAt}, ${now().toISOString()}::timestamptz)`
+  await tx.update(emailFlows).set({ userId: null, inviteId: null, emailLookup: nothing, emailSealed: nothing, name: null, passwordHash: null, codeHash: null, usedAt }).where(which)
+}
+
+/** Forgets how often an address was signed in to, mailed to and guessed at. */
+export async function forgetTriesAt(ctx: Pick<Ctx, 'sealer'>, tx: Tx, email: string): Promise<void> {
+  const lookup = lookupOf(ctx, email)
+  await forgetGuesses(ctx, tx, { pace: 'account', of: email })
+  await forgetGuesses(ctx, tx, mailedCodesTo(lookup))
+  await forgetCodesTo(tx, lookup)
 }
 
 /** May another code be mailed to the address? Counted alike for every address, and never told (controls A7, B8). */
@@ -148,15 +168,15 @@ export async function mayMail(ctx: Ctx, emailLookup: Uint8Array): Promise<boolea
   }
 }
 
-/** Of the address that a flow was begun with; where there is no such flow, of nothing. */
+/** Of the address that a flow was begun with; where there is no such flow (any more), of nothing. */
 export async function lookupOfFlow(ctx: Ctx, flowId: string): Promise<Uint8Array> {
-  const [flow] = await ctx.db.select({ emailLookup: emailFlows.emailLookup }).from(emailFlows).where(eq(emailFlows.id, flowId))
+  const [flow] = await ctx.db.select({ emailLookup: emailFlows.emailLookup }).from(emailFlows).where(and(eq(emailFlows.id, flowId), notEmpty))
   return flow?.emailLookup ?? lookupOf(ctx, flowId)
 }
 
-/** The address that a flow was begun with, if there is the flow. */
+/** The address that a flow was begun with, if there is the flow and it was not emptied. */
 export async function addressOfFlow(ctx: Ctx, kind: FlowKind, flowId: string): Promise<string | null> {
-  const [flow] = await ctx.db.select({ id: emailFlows.id, emailSealed: emailFlows.emailSealed }).from(emailFlows).where(and(eq(emailFlows.id, flowId), eq(emailFlows.kind, kind)))
+  const [flow] = await ctx.db.select({ id: emailFlows.id, emailSealed: emailFlows.emailSealed }).from(emailFlows).where(and(eq(emailFlows.id, flowId), eq(emailFlows.kind, kind), notEmpty))
   return flow ? emailOf(ctx, flow) : null
 }
 
@@ -164,6 +184,7 @@ export async function addressOfFlow(ctx: Ctx, kind: FlowKind, flowId: string): P
 export const codeInvalid = () => new AppError(401, 'code_invalid', 'The code is wrong, used or too old.')
 
 const live = (flowId: string, now: Date) => and(eq(emailFlows.id, flowId), isNull(emailFlows.usedAt), gt(emailFlows.triesLeft, 0), gt(emailFlows.expiresAt, now))
+const notEmpty = sql`length(${emailFlows.emailSealed}) > 0`
 const codeEnd = (from: Date) => new Date(from.getTime() + codeMinutes * 60_000)
 const emailOf = (ctx: Pick<Ctx, 'sealer'>, { id, emailSealed }: { id: string; emailSealed: Uint8Array }) => ctx.sealer.openText('column', `email_flows/${id}`, emailSealed)
 

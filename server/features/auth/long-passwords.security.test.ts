@@ -4,7 +4,6 @@ import { createPasswords, type Argon } from '../../kit/passwords.ts'
 import { testPassword, type Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { visitConsole, type ConsoleVisitor } from '../../test/console-visitor.ts'
-import { codeIn, mailTo } from '../../test/mails.ts'
 
 /** Of every door to which a password is brought: what is far too long is refused by its length, not by work (control A6). */
 
@@ -26,7 +25,7 @@ beforeAll(async () => {
   moderator = await app.as.moderator()
   const forgetful = await app.as.user()
   flowId = (await app.call('POST', '/auth/forgot-password', { body: { email: forgetful.email } })).body.flowId
-  code = codeIn(await mailTo(app.dataDir, forgetful.email))
+  code = await app.outbox.code(forgetful.email)
   challengeId = (await app.call('POST', '/auth/step-up/begin', { token: person.token, body: { method: 'password' } })).body.challengeId
   visitor = visitConsole(app.baseUrl)
   await visitor.get('/sign-in')

@@ -1,6 +1,6 @@
 import { DrizzlePostgreSQLAdapter } from '@lucia-auth/adapter-drizzle'
 import { and, eq, gt, isNull } from 'drizzle-orm'
-import { Lucia, TimeSpan, type Adapter, type DatabaseSession } from 'lucia'
+import { generateIdFromEntropySize, Lucia, TimeSpan, type Adapter, type DatabaseSession } from 'lucia'
 import type { Db, Tx } from '../../../db/client.ts'
 import { sessions, users } from '../../../db/schema/index.ts'
 import type { Config } from '../../config.ts'
@@ -44,6 +44,9 @@ declare module 'lucia' {
 
 /** The id in a cookie is random; the id of the row is its hash. */
 export const rowIdOf = (cookieId: string): string => Buffer.from(tokenHash(cookieId)).toString('hex')
+
+/** As Lucia makes its ids (200 random bits), for who must know it before the session is stored. */
+export const newCookieId = (): string => generateIdFromEntropySize(25)
 
 /** What Lucia's own ids look like; anything else is not looked up. */
 export const isCookieId = (value: string): boolean => /^[a-z2-7]{40}$/.test(value)

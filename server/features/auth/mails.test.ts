@@ -3,7 +3,7 @@ import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testPassword } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { codeOf, openOutbox } from '../../test/mails.ts'
+import { codeOf } from '../../test/mails.ts'
 import * as mails from './mails.ts'
 import type { Letter, Locale } from './mails.ts'
 
@@ -56,6 +56,13 @@ test('every letter that there is stands in the list above', () => {
   expect(new Set(Object.keys(all).map((name) => name.split(':')[0]))).toEqual(new Set(made))
 })
 
+test('a code that may have been asked for in the console as well as in an app says where to type it', () => {
+  for (const make of [mails.passwordResetCode, mails.emailChangeCode]) {
+    expect(words(make('en', { code: '01234567', minutes: 15 }).text)).toContain('where you asked for it, in the app or in the browser')
+    expect(words(make('fr', { code: '01234567', minutes: 15 }).text)).toContain('là où vous l’avez demandé, dans l’application ou dans le navigateur')
+  }
+})
+
 test('what a device calls itself is text', async () => {
   const { html, text } = await arrived(mails.newDevice('en', device))
   expect(html).toContain('&lt;b&gt;Phone &amp; &quot;co&quot;&lt;/b&gt;')
@@ -77,20 +84,19 @@ describe('the language of the person decides', () => {
   afterAll(() => app[Symbol.asyncDispose]())
 
   test('from the sign-up on', async () => {
-    const outbox = openOutbox(app)
     const email = 'amelie@example.org'
     const { body } = await app.call('POST', '/auth/sign-up', { body: { email, password: testPassword, locale: 'fr', name: '<i>Amélie</i>' } })
-    const welcome = await outbox.next(email)
+    const welcome = await app.outbox.next(email)
     expect([welcome.subject, welcome.html?.includes('lang="fr"')]).toEqual(['Votre code d’inscription', true])
     expect((await app.call('POST', '/auth/verify-email', { body: { flowId: body.flowId, code: codeOf(welcome) } })).status).toBe(200)
 
     // whoever asks, and in whatever language they write
     await app.call('POST', '/auth/sign-up', { body: { email, password: testPassword, locale: 'en' } })
-    expect((await outbox.next(email)).subject).toBe('Vous avez déjà un compte')
+    expect((await app.outbox.next(email)).subject).toBe('Vous avez déjà un compte')
     const forgot = await app.call('POST', '/auth/forgot-password', { body: { email } })
-    const code = await outbox.next(email)
+    const code = await app.outbox.next(email)
     expect(code.subject).toBe('Votre code pour un nouveau mot de passe')
     await app.call('POST', '/auth/reset-password', { body: { flowId: forgot.body.flowId, code: codeOf(code), newPassword: 'eleven quiet harbours at dusk' } })
-    expect((await outbox.next(email)).subject).toBe('Votre mot de passe a été changé')
+    expect((await app.outbox.next(email)).subject).toBe('Votre mot de passe a été changé')
   })
 })

@@ -9,8 +9,11 @@ type Device = { name: string | null; network: string | null; at: Date }
 
 export const localeOf = (stored: string): Locale => (stored === 'fr' ? 'fr' : 'en')
 
-const day = (locale: Locale, at: Date) => new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' }).format(at)
-const moment = (locale: Locale, at: Date) => `${new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' }).format(at)} UTC`
+// made once: making one costs fifty times what it formats
+const formats = (style: Intl.DateTimeFormatOptions): Record<Locale, Intl.DateTimeFormat> => ({ en: new Intl.DateTimeFormat('en', { ...style, timeZone: 'UTC' }), fr: new Intl.DateTimeFormat('fr', { ...style, timeZone: 'UTC' }) })
+const [days, moments] = [formats({ dateStyle: 'long' }), formats({ dateStyle: 'long', timeStyle: 'short' })]
+const day = (locale: Locale, at: Date) => days[locale].format(at)
+const moment = (locale: Locale, at: Date) => `${moments[locale].format(at)} UTC`
 
 export const signUpCode = (locale: Locale, { code, minutes }: Code): Letter =>
   letter(locale, {
@@ -46,14 +49,14 @@ export const passwordResetCode = (locale: Locale, { code, minutes }: Code): Lett
   letter(locale, {
     en: {
       subject: 'Your code for a new password',
-      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes to choose a new password. If you did not ask for it, ignore this mail: your password stays as it is.`)],
+      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes where you asked for it, in the app or in the browser, and choose a new password. If you did not ask for it, ignore this mail: your password stays as it is.`)],
     },
     fr: {
       subject: 'Votre code pour un nouveau mot de passe',
       blocks: [
         paragraph('Votre code est'),
         codeLine(code),
-        paragraph(`Saisissez-le d’ici ${minutes} minutes pour choisir un nouveau mot de passe. Si vous ne l’avez pas demandé, ignorez ce message : votre mot de passe reste le même.`),
+        paragraph(`Saisissez-le d’ici ${minutes} minutes là où vous l’avez demandé, dans l’application ou dans le navigateur, et choisissez un nouveau mot de passe. Si vous ne l’avez pas demandé, ignorez ce message : votre mot de passe reste le même.`),
       ],
     },
   })
@@ -62,11 +65,11 @@ export const emailChangeCode = (locale: Locale, { code, minutes }: Code): Letter
   letter(locale, {
     en: {
       subject: 'Confirm your new address',
-      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes to use this address for your account. If you have no account with us, ignore this mail.`)],
+      blocks: [paragraph('Your code is'), codeLine(code), paragraph(`Enter it within ${minutes} minutes where you asked for it, in the app or in the browser, to use this address for your account. If you have no account with us, ignore this mail.`)],
     },
     fr: {
       subject: 'Confirmez votre nouvelle adresse',
-      blocks: [paragraph('Votre code est'), codeLine(code), paragraph(`Saisissez-le d’ici ${minutes} minutes pour utiliser cette adresse avec votre compte. Si vous n’avez pas de compte chez nous, ignorez ce message.`)],
+      blocks: [paragraph('Votre code est'), codeLine(code), paragraph(`Saisissez-le d’ici ${minutes} minutes là où vous l’avez demandé, dans l’application ou dans le navigateur, pour utiliser cette adresse avec votre compte. Si vous n’avez pas de compte chez nous, ignorez ce message.`)],
     },
   })
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from '../../test/app.ts'
+import { standingClock } from '../../test/clock.ts'
 import { endSession, openSession } from './sessions.ts'
 import { issueTokens } from './tokens.ts'
 
@@ -8,9 +9,9 @@ import { issueTokens } from './tokens.ts'
 
 let nodes: [TestApp, TestApp]
 let userId: string
-let now = new Date()
+const { now, set } = standingClock()
 beforeAll(async () => {
-  const [settings, overrides] = [{ RATE_LIMIT_FACTOR: '100000' }, { now: () => now }]
+  const [settings, overrides] = [{ RATE_LIMIT_FACTOR: '100000' }, { now }]
   const first = await startTestApp({ settings, overrides })
   nodes = [first, await startTestApp({ database: first.database, dataDir: first.dataDir, settings, overrides })]
   userId = (await first.as.user()).userId
@@ -91,7 +92,7 @@ const commands = [
 
 const wait = (model: Model, ms: number) => {
   model.at += ms
-  now = new Date(model.at)
+  set(new Date(model.at))
   return Promise.resolve()
 }
 
@@ -105,7 +106,7 @@ async function oneLiveChainAtMost(model: Model, { sessionId }: Real) {
 
 async function begin(): Promise<{ model: Model; real: Real }> {
   const ctx = nodes[0].as.operator()
-  const at = now.getTime()
+  const at = now().getTime()
   return ctx.db.transaction(async (tx) => {
     const session = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'] })
     const { refreshToken } = await issueTokens(ctx, tx, { role: 'user', session })

@@ -1,20 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { codeOf, openOutbox } from '../../test/mails.ts'
+import { standingClock } from '../../test/clock.ts'
+import { wrongCode } from '../../test/mails.ts'
 
 let app: TestApp
-let outbox: ReturnType<typeof openOutbox>
-let now = new Date()
+const { now, later } = standingClock()
 beforeAll(async () => {
-  app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now } })
-  outbox = openOutbox(app)
+  app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now } })
 })
 afterAll(() => app[Symbol.asyncDispose]())
 
-const later = (minutes: number) => {
-  now = new Date(now.getTime() + minutes * 60_000)
-}
 const fresh = 'eleven quiet harbours at dusk'
 const forgot = async (email: string) => (await app.call('POST', '/auth/forgot-password', { body: { email } })).body.flowId as string
 const reset = (flowId: string, code: string, newPassword = fresh) => app.call('POST', '/auth/reset-password', { body: { flowId, code, newPassword } })
@@ -22,7 +18,7 @@ const signIn = async (email: string, password: string) => (await app.call('POST'
 const passwordOf = async ({ userId }: Person) => (await app.deps.sql`select password_hash from users where id = ${userId}`)[0]?.['password_hash'] as string
 const begun = async (person: Person) => {
   const flowId = await forgot(person.email)
-  return { flowId, code: codeOf(await outbox.next(person.email, 'Your code')) }
+  return { flowId, code: await app.outbox.code(person.email, 'Your code') }
 }
 
 describe('a forgotten password', () => {
@@ -39,7 +35,7 @@ describe('a forgotten password', () => {
     const reasons = await app.deps.sql`select distinct end_reason from sessions where user_id = ${person.userId}`
     expect(reasons.map((row) => row['end_reason'])).toEqual(['password_reset'])
 
-    expect((await outbox.next(person.email, 'Your password')).subject).toBe('Your password was changed')
+    expect((await app.outbox.next(person.email, 'Your password')).subject).toBe('Your password was changed')
     expect((await signIn(person.email, person.password)).code).toBe('invalid_credentials')
     expect((await signIn(person.email, fresh)).status).toBe('signed_in')
     const [row] = await app.deps.sql`select count(*)::int as rows from audit_log join users on pseudonym::text = target_id where action = 'user.reset_password' and users.id = ${person.userId}`
@@ -71,7 +67,7 @@ describe('a forgotten password', () => {
     const person = await app.as.user()
     const { flowId, code } = await begun(person)
     const before = await passwordOf(person)
-    const wrong = code === '00000000' ? '00000001' : '00000000'
+    const wrong = wrongCode(code)
     for (let i = 0; i < 5; i += 1) expect((await reset(flowId, wrong)).body.code).toBe('code_invalid')
     expect((await reset(flowId, code)).body.code).toBe('code_invalid')
     expect(await passwordOf(person)).toBe(before)
@@ -80,14 +76,14 @@ describe('a forgotten password', () => {
   })
 
   test.each<[string, (person: Person, flow: { flowId: string; code: string }) => Promise<unknown>]>([
-    ['fifteen minutes later', async () => later(15)],
+    ['fifteen minutes later', async () => later({ minutes: 15 })],
     ['by somebody banned since', async ({ userId }) => {
       const { token } = await app.as.moderator()
       expect((await app.call('POST', `/admin/users/${userId}/ban`, { token, body: { reason: 'spam' } })).status).toBe(204)
     }],
     ['after another code was asked for', async (person, { flowId }) => {
       await app.call('POST', '/auth/resend-code', { body: { flowId } })
-      await outbox.next(person.email)
+      await app.outbox.next(person.email)
     }],
     ['after it was replaced by an earlier code', async (person, _late) => {
       const other = await begun(person)
@@ -107,7 +103,7 @@ describe('a forgotten password', () => {
     const { token } = await app.as.moderator()
     await app.call('POST', `/admin/users/${person.userId}/ban`, { token, body: { reason: 'spam' } })
     expect((await app.call('POST', '/auth/forgot-password', { body: { email: person.email } })).status).toBe(202)
-    expect(await outbox.left(person.email)).toBe(0)
+    expect(await app.outbox.left(person.email)).toBe(0)
   })
 
   test.each([

@@ -6,33 +6,43 @@ import { Unauthenticated } from '../../kit/errors.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { announce } from '../../kit/revocations.ts'
 import { coarseNetworkOf } from '../../lib/addresses.ts'
+import { lockUser } from '../users/users.ts'
 import { arriveOn, type DeviceGiven } from './devices.ts'
-import { isCookieId, lifetimes, luciaFor, rowIdOf, type SessionKind } from './lucia.ts'
-import { demandStanding } from './standing.ts'
+import { isCookieId, lifetimes, luciaFor, newCookieId, rowIdOf, type SessionKind } from './lucia.ts'
+import { demandStanding, lockAccount, type LockedAccount } from './standing.ts'
 
-export type NewSession = SessionFacts & { cookieId: string; expiresAt: Date; deviceToken: string | null }
+export type NewSession = SessionFacts & { cookieId: string; expiresAt: Date; deviceToken: string | null; account: LockedAccount }
 /** What tokens are made from. */
 export type SessionFacts = { rowId: string; publicId: string; userId: string; authenticatedAt: Date; methods: SignInMethod[]; absoluteExpiresAt: Date }
-/** What a session is opened with: by what its person proved who they are, from which device. */
-export type Opening = { userId: string; kind: SessionKind; methods: SignInMethod[]; device?: DeviceGiven | undefined }
+/** What a session is opened with: by what its person proved who they are, from which device. `account`: where the caller has locked it. */
+export type Opening = { userId: string; kind: SessionKind; methods: SignInMethod[]; device?: DeviceGiven | undefined; account?: LockedAccount }
 
 /**
  * Opens a session for someone who has just proved who they are. A new id each time: nothing can be fixated.
  * `deviceToken` is for a device that was not known; it is announced (control A12).
  * @throws PermissionDenied account_banned, Unauthenticated invalid_credentials where the account was banned or erased meanwhile
  */
-export async function openSession(ctx: Ctx, tx: Tx, { userId, kind, methods, device }: Opening): Promise<NewSession> {
-  await demandStanding(ctx, tx, userId)
+export async function openSession(ctx: Ctx, tx: Tx, opening: Opening): Promise<NewSession> {
+  const { session, store } = await draftSession(ctx, tx, opening)
+  await store()
+  return session
+}
+
+/**
+ * As openSession, up to the rows of the session itself: `store` sends their statements at once, the session's first, so that
+ * the caller may send others that hang on it in the same breath.
+ */
+export async function draftSession(ctx: Ctx, tx: Tx, { userId, kind, methods, device, account: locked }: Opening): Promise<{ session: NewSession; store: () => Promise<unknown> }> {
+  const account = await demandStanding(ctx, tx, locked ?? (await lockAccount(tx, userId)))
+  const { deviceId, deviceToken, announce } = await arriveOn(ctx, tx, { account, device })
   const lives = lifetimes(ctx.config)[kind]
-  const publicId = ctx.newId()
-  const createdAt = ctx.now()
-  const absoluteExpiresAt = new Date(createdAt.getTime() + lives.absolute.milliseconds())
-  const { deviceId, deviceToken, announce } = await arriveOn(ctx, tx, { userId, device })
-  const creating = luciaFor(ctx, tx, kind, 'cookie').createSession(userId, {
+  const [cookieId, publicId, createdAt] = [newCookieId(), ctx.newId(), ctx.now()]
+  const after = (span: typeof lives.idle) => new Date(createdAt.getTime() + span.milliseconds())
+  const attributes = {
     publicId,
     kind,
     createdAt,
-    absoluteExpiresAt,
+    absoluteExpiresAt: after(lives.absolute),
     authenticatedAt: createdAt,
     methods,
     lastSeenAt: createdAt,
@@ -40,10 +50,11 @@ export async function openSession(ctx: Ctx, tx: Tx, { userId, kind, methods, dev
     deviceId,
     deviceName: device?.name ?? null,
     devicePlatform: device?.platform ?? null,
-  })
-  // on one connection: sent together, done in this order
-  const [{ id: cookieId }] = await Promise.all([creating, announce()])
-  return { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: new Date(createdAt.getTime() + lives.idle.milliseconds()), absoluteExpiresAt, deviceToken }
+  }
+  return {
+    session: { cookieId, rowId: rowIdOf(cookieId), publicId, userId, authenticatedAt: createdAt, methods, expiresAt: after(lives.idle), absoluteExpiresAt: after(lives.absolute), deviceToken, account },
+    store: () => Promise.all([luciaFor(ctx, tx, kind, 'cookie').createSession(userId, attributes, { sessionId: cookieId }), announce()]),
+  }
 }
 
 /** The person behind a console cookie, or null. Use from `ip` extends the session up to its idle limit. */
@@ -105,8 +116,9 @@ export async function endOtherSessionsOfUser(deps: Pick<Deps, 'now'>, tx: Tx, { 
   return end(deps, tx, and(eq(sessions.userId, userId), ne(sessions.publicId, sessionId)), reason)
 }
 
-/** What was proved for them was proved by what has just been changed. */
+/** What was proved for them was proved by what has just been changed. The person is locked first, as wherever a proof is taken: nobody waits in a circle. */
 async function endChallengesOf({ now }: Pick<Deps, 'now'>, tx: Tx, userId: string): Promise<void> {
+  await lockUser(tx, userId)
   await tx.update(authChallenges).set({ usedAt: now() }).where(and(eq(authChallenges.userId, userId), isNull(authChallenges.usedAt)))
 }
 
@@ -122,7 +134,7 @@ export async function noteProof(deps: Pick<Deps, 'now'>, tx: Tx, { sessionId }: 
     .update(sessions)
     .set({
       methods: sql`(select array_agg(distinct method) from unnest(${sessions.methods} || ${sql.param(methods, sessions.methods)}) method)`,
-      ...(fresh ? { authenticatedAt: now } : {}),
+      ...(fresh ? { authenticatedAt: now, stepUpFailures: 0 } : {}),
     })
     .where(and(eq(sessions.publicId, sessionId), isNull(sessions.endedAt), gt(sessions.expiresAt, now), gt(sessions.absoluteExpiresAt, now)))
     .returning()

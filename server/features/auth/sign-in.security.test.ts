@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import postgres from 'postgres'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createPasswords, type Passwords } from '../../kit/passwords.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import type { Person } from '../../test/actors.ts'
+import { visitConsole } from '../../test/console-visitor.ts'
 import { rowIdOf } from './lucia.ts'
 
 let app: TestApp
@@ -16,6 +18,11 @@ afterAll(() => app[Symbol.asyncDispose]())
 const claimsOf = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
 const signIn = (more: object = {}, headers: Record<string, string> = {}) => app.call('POST', '/auth/sign-in', { headers, body: { email: person.email, password: person.password, ...more } })
 const rows = () => app.deps.sql`select * from sessions order by created_at, id`
+const failures = async () => (await app.deps.sql<{ n: number }[]>`select coalesce(sum(failures), 0)::int as n from guess_throttles`)[0]?.n ?? 0
+const ownerSql = async <T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> => {
+  const sql = postgres(app.database.urls.owner, { max: 1 })
+  return work(sql).finally(() => sql.end())
+}
 const sessions = async () => (await app.deps.sql<{ id: string; public_id: string }[]>`select id, public_id from sessions`)
 
 describe('a session has an id that nobody chose before', () => {
@@ -71,10 +78,63 @@ describe('what happens while a password is looked at', () => {
       },
     }
     await using racing = await startTestApp({ database: app.database, dataDir: app.dataDir, settings: { RATE_LIMIT_FACTOR: '100' }, overrides: { now: () => now, passwords } })
-    const before = await rows()
+    const before = [await rows(), await failures()]
     const { status, body } = await racing.call('POST', '/auth/sign-in', { body: { email: victim.email, password: victim.password } })
     expect([status, body.code]).toEqual([401, 'invalid_credentials'])
+    // what was not committed forgives nothing
+    expect([await rows(), await failures()]).toEqual([before[0], (before[1] as number) + 1])
+  })
+
+  test('a second factor that is being added is asked for, once it is there', async () => {
+    const victim = await app.as.user()
+    const held = Promise.withResolvers<void>()
+    const adding = app.deps.sql.begin(async (tx) => {
+      await tx`select 1 from users where id = ${victim.userId} for no key update`
+      held.resolve()
+      await vi.waitFor(async () => expect(await app.deps.sql`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`).toHaveLength(1), { timeout: 10_000, interval: 20 })
+      await tx`insert into totp_factors (id, user_id, secret_sealed, created_at, confirmed_at) values (gen_random_uuid(), ${victim.userId}, '\\x00', now(), now())`
+    })
+    await held.promise
+    const before = await rows()
+    const [{ status, body }] = await Promise.all([app.call('POST', '/auth/sign-in', { body: { email: victim.email, password: victim.password } }), adding])
+    expect([status, body.status, body.tokens]).toEqual([200, 'mfa_required', null])
     expect(await rows()).toEqual(before)
+  })
+})
+
+describe('a right password', () => {
+  const device = { name: 'Pixel 9', platform: 'android' }
+
+  test('costs no try: signing in, asked for a second factor, banned, or without access to the console', async () => {
+    const [banned, staff] = [await app.as.user(), await app.as.moderator()]
+    await app.deps.sql`update users set banned_at = now() where id = ${banned.userId}`
+    const before = await failures()
+    const answers = [await signIn(), await signIn({ email: staff.email, password: staff.password }), await signIn({ email: banned.email, password: banned.password }), await visitConsole(app.baseUrl).signIn(person)]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 403, 403])
+    expect(await failures()).toBe(before)
+  })
+
+  test('is forgiven when the session is there, not before', async () => {
+    const before = await failures()
+    await ownerSql((sql) => sql`alter table refresh_tokens add constraint none check (created_at is null) not valid`)
+    const count = (await rows()).length
+    expect((await signIn()).status).toBe(500)
+    await ownerSql((sql) => sql`alter table refresh_tokens drop constraint none`)
+    expect([(await rows()).length, await failures()]).toEqual([count, before + 1])
+    expect((await signIn()).status).toBe(200)
+  })
+
+  test('on a known device is sent to the database in few statements, the device looked up once', async () => {
+    const { body } = await signIn({ device })
+    const sent: string[] = []
+    const options = app.deps.sql.options as { debug?: unknown }
+    options.debug = (_connection: number, text: string) => void (text.includes('pg_notify') || sent.push(text))
+    const { status } = await signIn({ device: { ...device, token: body.deviceToken as string } })
+    options.debug = undefined
+    expect(status).toBe(200)
+    expect(sent.filter((text) => text.startsWith('select') && text.includes('"known_devices"'))).toHaveLength(1)
+    // docs/decisions/0020-what-a-sign-in-costs.md names them
+    expect(sent).toHaveLength(13)
   })
 })
 

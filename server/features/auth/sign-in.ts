@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Authed, Ctx } from '../../kit/context.ts'
 import { PermissionDenied } from '../../kit/errors.ts'
 import { isStaff } from '../../kit/permissions.ts'
-import { demandFactorOf } from '../factors/factors.ts'
+import { demandFactor } from '../factors/factors.ts'
 import { authenticate, demandUnchanged } from './authenticate.ts'
 import { completeSignIn, startSession } from './complete-sign-in.ts'
 import type { MfaChallenge, Session, SignIn } from './contract.ts'
@@ -15,11 +15,11 @@ import { endSession, type NewSession } from './sessions.ts'
 export async function signIn(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<z.infer<typeof Session>> {
   const user = await authenticate(ctx, input)
   return ctx.db.transaction(async (tx) => {
-    await demandUnchanged(tx, user)
+    const { account, factors } = await demandUnchanged(tx, user)
     const device = { ...input.device, id: user.deviceId }
-    const mfa = await demandFactorOf(ctx, tx, { userId: user.id, sessionKind: 'app', device })
+    const mfa = await demandFactor(ctx, tx, { userId: user.id, factors, sessionKind: 'app', device })
     if (mfa) return { status: 'mfa_required' as const, user: null, tokens: null, mfa, deviceToken: null }
-    return completeSignIn(ctx, tx, { userId: user.id, role: user.role, methods: ['password'], device })
+    return completeSignIn(ctx, tx, { userId: user.id, account, methods: ['password'], device })
   })
 }
 
@@ -29,13 +29,16 @@ export type ConsoleSignIn = { session: NewSession; mfa: null } | { session: null
 /** Signs a member of staff in to the console, or asks for the second factor (finishConsoleSignIn). */
 export async function signInToConsole(ctx: Ctx, input: z.infer<typeof SignIn>): Promise<ConsoleSignIn> {
   const user = await authenticate(ctx, input)
-  if (!isStaff(user.role)) throw new PermissionDenied('permission_denied', 'This account has no access to the console.')
+  if (!isStaff(user.role)) {
+    await user.guess.forgive(ctx.db)
+    throw new PermissionDenied('permission_denied', 'This account has no access to the console.')
+  }
   return ctx.db.transaction(async (tx) => {
-    await demandUnchanged(tx, user)
+    const { account, factors } = await demandUnchanged(tx, user)
     const device = { ...input.device, id: user.deviceId }
-    const mfa = await demandFactorOf(ctx, tx, { userId: user.id, sessionKind: 'console', device })
+    const mfa = await demandFactor(ctx, tx, { userId: user.id, factors, sessionKind: 'console', device })
     if (mfa) return { session: null, mfa }
-    return { session: await startSession(ctx, tx, { userId: user.id, kind: 'console', methods: ['password'], device }), mfa: null }
+    return { session: await startSession(ctx, tx, { userId: user.id, account, kind: 'console', methods: ['password'], device }), mfa: null }
   })
 }
 

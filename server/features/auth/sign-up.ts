@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Ctx } from '../../kit/context.ts'
 import { PermissionDenied } from '../../kit/errors.ts'
 import { openInvite, takeInvite } from '../invites/invites.ts'
-import { insertUser, lookupOf, normaliseEmail, ownerOf, userById } from '../users/users.ts'
+import { insertUser, lookupOf, normaliseEmail, ownerOf, shownUser } from '../users/users.ts'
 import type { Flow, Session, SignUp, VerifyEmail } from './contract.ts'
 import { beginFlow, codeInvalid, codeMinutes, mayMail, openFlow, settleSignUp, takeCodeGuess } from './email-flows.ts'
 import { alreadyRegistered, localeOf, signUpCode } from './mails.ts'
@@ -62,7 +62,7 @@ export async function verifyEmail(ctx: Ctx, { flowId, code, device }: z.infer<ty
     await ctx.audit(tx, { action: 'user.sign_up', target: { kind: 'user', id: userId } })
     const opened = await openSession(ctx, tx, { userId, kind: 'app', methods: ['password'], device })
     const tokens = await issueTokens(ctx, tx, { role: 'user', session: opened })
-    return { status: 'signed_in' as const, user: await userById(ctx, tx, userId), tokens, mfa: null, deviceToken: opened.deviceToken }
+    return { status: 'signed_in' as const, user: shownUser(ctx, opened.account), tokens, mfa: null, deviceToken: opened.deviceToken }
   })
   if (!session) throw codeInvalid()
   return session

@@ -3,25 +3,38 @@ import type { Tx } from '../../../db/client.ts'
 import { users } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { PermissionDenied, Unauthenticated } from '../../kit/errors.ts'
-import { userById } from '../users/users.ts'
+import { shownUser } from '../users/users.ts'
 import { deletionCancelled } from './mails.ts'
 
+/** An account as it is now, its row locked until the transaction ends: whatever would change it comes before, or waits. */
+export type LockedAccount = Awaited<ReturnType<typeof lockAccount>> & object
+
+const { id, role, passwordHash, bannedAt, erasedAt, eraseAfter, emailSealed, name, locale, createdAt } = users
+
+export async function lockAccount(tx: Tx, userId: string) {
+  const [account] = await tx
+    .select({ id, role, passwordHash, bannedAt, erasedAt, eraseAfter, emailSealed, name, locale, createdAt })
+    .from(users)
+    .where(eq(id, userId))
+    .for('no key update')
+  return account ?? null
+}
+
 /**
- * May this account have another session? Its row stays locked until the session is there: a ban, an erasure or a new role
- * either comes before and is seen, or after and ends it. Signing in keeps an account that was to be erased (control C7).
+ * May this account have another session? A ban, an erasure or a new role either comes before the lock and is seen, or after
+ * the session is there and ends it. Signing in keeps an account that was to be erased (control C7).
  * @throws PermissionDenied account_banned; Unauthenticated invalid_credentials where it is gone
  */
-export async function demandStanding(ctx: Ctx, tx: Tx, userId: string): Promise<void> {
-  const [user] = await tx
-    .select({ bannedAt: users.bannedAt, erasedAt: users.erasedAt, eraseAfter: users.eraseAfter })
-    .from(users)
-    .where(eq(users.id, userId))
-    .for('no key update')
-  if (!user || user.erasedAt) throw new Unauthenticated('invalid_credentials', 'The e-mail address or the password is wrong.')
-  if (user.bannedAt) throw new PermissionDenied('account_banned', 'This account has been banned.')
-  if (!user.eraseAfter) return
-  await tx.update(users).set({ eraseAfter: null }).where(eq(users.id, userId))
-  await ctx.audit(tx, { action: 'user.keep', target: { kind: 'user', id: userId } })
-  const { email, locale } = await userById(ctx, tx, userId)
-  await ctx.mailer.queue(tx, { to: email, ...deletionCancelled(locale) })
+export async function demandStanding(ctx: Ctx, tx: Tx, account: LockedAccount | null): Promise<LockedAccount> {
+  if (!account || account.erasedAt) throw new Unauthenticated('invalid_credentials', 'The e-mail address or the password is wrong.')
+  if (account.bannedAt) throw new PermissionDenied('account_banned', 'This account has been banned.')
+  if (account.eraseAfter) await keep(ctx, tx, account)
+  return account
+}
+
+async function keep(ctx: Ctx, tx: Tx, account: LockedAccount): Promise<void> {
+  await tx.update(users).set({ eraseAfter: null }).where(eq(id, account.id))
+  await ctx.audit(tx, { action: 'user.keep', target: { kind: 'user', id: account.id } })
+  const { email, locale: language } = shownUser(ctx, account)
+  await ctx.mailer.queue(tx, { to: email, ...deletionCancelled(language) })
 }

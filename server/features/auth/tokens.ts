@@ -11,17 +11,19 @@ type Subject = { role: Role; session: SessionFacts }
 
 /** A new access token and the session's first refresh token (control A3). */
 export async function issueTokens(deps: Deps, tx: Tx, subject: Subject): Promise<z.infer<typeof Tokens> & { refreshToken: string }> {
-  return tokensWith(deps, subject, await newRefreshToken(deps, tx, subject.session))
+  const [refreshToken, access] = await Promise.all([newRefreshToken(deps, tx, subject.session), signAccessToken(deps, subject)])
+  return tokensOf(access, refreshToken)
 }
 
 /** A new access token beside a refresh token that is there already. */
 export async function tokensWith(deps: Deps, subject: Subject, refreshToken: RefreshToken): Promise<z.infer<typeof Tokens> & { refreshToken: string }> {
-  const access = await signAccessToken(deps, subject)
-  return {
-    accessToken: access.token,
-    accessTokenExpiresAt: access.expiresAt.toISOString(),
-    refreshToken: refreshToken.token,
-    refreshTokenExpiresAt: refreshToken.expiresAt.toISOString(),
-    tokenType: 'Bearer',
-  }
+  return tokensOf(await signAccessToken(deps, subject), refreshToken)
 }
+
+const tokensOf = (access: Awaited<ReturnType<typeof signAccessToken>>, refreshToken: RefreshToken) => ({
+  accessToken: access.token,
+  accessTokenExpiresAt: access.expiresAt.toISOString(),
+  refreshToken: refreshToken.token,
+  refreshTokenExpiresAt: refreshToken.expiresAt.toISOString(),
+  tokenType: 'Bearer' as const,
+})

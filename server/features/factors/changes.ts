@@ -1,7 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
-import { totpFactors, users } from '../../../db/schema/index.ts'
+import { totpFactors } from '../../../db/schema/index.ts'
 import type { AuditEntry } from '../../kit/audit.ts'
 import type { Authed, Ctx } from '../../kit/context.ts'
 import { Conflict, Unauthenticated } from '../../kit/errors.ts'
@@ -9,14 +9,14 @@ import { isStaff } from '../../kit/permissions.ts'
 import { demandFactorWhereThereIs, methodsOfSession, secondFactorsOf, type FactorMethod } from '../../kit/proofs.ts'
 import { endOtherSessionsOfUser, mails } from '../auth/auth.ts'
 import type { User } from '../auth/contract.ts'
-import { userById } from '../users/users.ts'
+import { lockUser, userById } from '../users/users.ts'
 import { makeRecoveryCodes, removeRecoveryCodes } from './recovery-codes.ts'
 
 type Person = z.infer<typeof User>
 
 /** Changes of one person's factors wait for each other: two that each leave one would together leave none. @throws NotFound */
 export async function lockPerson(ctx: Pick<Ctx, 'sealer'>, tx: Tx, userId: string): Promise<Person> {
-  await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
+  await lockUser(tx, userId)
   return userById(ctx, tx, userId)
 }
 
@@ -33,12 +33,13 @@ export async function lockOneself(ctx: Authed, tx: Tx): Promise<Person> {
   return person
 }
 
-/** Authenticator apps that were begun and wait for their first code are forgotten. */
-export async function dropPendingTotp({ now }: Pick<Ctx, 'now'>, tx: Tx, userId: string): Promise<void> {
-  await tx
-    .update(totpFactors)
-    .set({ removedAt: now() })
-    .where(and(eq(totpFactors.userId, userId), isNull(totpFactors.confirmedAt), isNull(totpFactors.removedAt)))
+/** Authenticator apps that a person began and that wait for their first code; with `sessionId` those of one session. */
+type Begun = { userId: string; sessionId?: string }
+export const pendingTotp = ({ userId, sessionId }: Begun) =>
+  and(eq(totpFactors.userId, userId), sessionId === undefined ? undefined : eq(totpFactors.sessionId, sessionId), isNull(totpFactors.confirmedAt), isNull(totpFactors.removedAt))
+
+export async function dropPendingTotp({ now }: Pick<Ctx, 'now'>, tx: Tx, begun: Begun): Promise<void> {
+  await tx.update(totpFactors).set({ removedAt: now() }).where(pendingTotp(begun))
 }
 
 /**
@@ -47,7 +48,7 @@ export async function dropPendingTotp({ now }: Pick<Ctx, 'now'>, tx: Tx, userId:
  */
 export async function afterAddition(ctx: Authed, tx: Tx, { before }: { before: FactorMethod[] }): Promise<string[]> {
   if (before.length > 0) return []
-  await dropPendingTotp(ctx, tx, ctx.actor.userId)
+  await dropPendingTotp(ctx, tx, { userId: ctx.actor.userId })
   await endOtherSessionsOfUser(ctx, tx, ctx.actor, 'factors_reset')
   return makeRecoveryCodes(ctx, tx, ctx.actor.userId)
 }

@@ -1,2 +1,2 @@
 /** What siblings may ask of second factors. */
-export { demandFactorOf } from './second-factor.ts'
+export { demandFactor } from './second-factor.ts'

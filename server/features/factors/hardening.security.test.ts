@@ -142,11 +142,13 @@ describe('an access token in the wrong hands (control A6)', () => {
     const person = await app.as.user()
     const { secret, recoveryCodes: [recoveryCode] } = await enrol(person)
     // the worst case: whoever has the token knows the password, and lacks the factor
-    for (let round = 0; round < 2; round += 1) {
-      const challengeId = await beginStepUp(person, 'totp')
-      for (let tries = 0; tries < 5; tries += 1) expect(codeOf(await finishStepUp(person, challengeId, { password: person.password, code: await codeAt(secret, 7 + tries) }))).toEqual([403, 'proof_invalid'])
+    const challenges = [await beginStepUp(person, 'totp'), await beginStepUp(person, 'totp'), await beginStepUp(person, 'totp')]
+    const refused = []
+    for (const challengeId of challenges.slice(0, 2)) {
+      for (let tries = 0; tries < 5; tries += 1) refused.push((await finishStepUp(person, challengeId, { password: person.password, code: await codeAt(secret, 7 + tries) })).body.code)
     }
-    expect(codeOf(await finishStepUp(person, await beginStepUp(person, 'totp'), { password: person.password, code: recoveryCode }))).toEqual([429, 'rate_limited'])
+    expect(refused).toEqual([...Array<string>(9).fill('proof_invalid'), 'session_ended'])
+    expect(codeOf(await finishStepUp(person, challenges[2] ?? '', { password: person.password, code: recoveryCode }))).toEqual([401, 'session_ended'])
     later(30)
     const { body } = await app.call('POST', '/auth/sign-in', { body: { email: person.email, password: person.password } })
     const verified = await app.call('POST', '/auth/mfa/verify', { body: { challengeId: body.mfa.challengeId, method: 'totp', code: await codeAt(secret) } })

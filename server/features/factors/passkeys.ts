@@ -6,6 +6,7 @@ import type { Authed, Ctx } from '../../kit/context.ts'
 import { Conflict, NotFound } from '../../kit/errors.ts'
 import { secondFactorsOf } from '../../kit/proofs.ts'
 import { noteProof } from '../auth/auth.ts'
+import { lockUser } from '../users/users.ts'
 import { answerChallenge, newChallenge } from './challenges.ts'
 import { afterAddition, afterRemoval, demandAnother, lockOneself, tellOfChange } from './changes.ts'
 import type { FinishPasskey, NewPasskey, Passkey, PasskeyChallenge, PasskeyRef } from './contract.ts'
@@ -94,6 +95,8 @@ export async function acceptAssertion(ctx: Ctx, tx: Tx, { challenge, assertion }
   const verified = await given.verify(ctx, challenge, passkey)
   if (!verified) return null
   const { counter, backedUp } = verified
+  // the person before their passkey, as whoever removes it does: in the other order the two would wait for each other
+  await lockUser(tx, passkey.userId)
   const [accepted] = await tx
     .update(passkeys)
     .set({ counter, backedUp, lastUsedAt: ctx.now() })

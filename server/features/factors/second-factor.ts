@@ -5,7 +5,7 @@ import { authChallenges, users } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { PermissionDenied } from '../../kit/errors.ts'
 import { isStaff, type Role } from '../../kit/permissions.ts'
-import { secondFactorsOf } from '../../kit/proofs.ts'
+import type { FactorMethod } from '../../kit/proofs.ts'
 import { completeSignIn, startSession, type NewSession, type Opening } from '../auth/auth.ts'
 import type { MfaChallenge, Session } from '../auth/contract.ts'
 import { answerChallenge, newChallenge, type Challenge } from './challenges.ts'
@@ -13,11 +13,11 @@ import type { VerifyMfa } from './contract.ts'
 import { askForPasskey } from './passkeys.ts'
 import { demandProof, proveFactor } from './prove.ts'
 
-type SignIn = { userId: string; sessionKind: Challenge['sessionKind']; device?: Opening['device'] }
+/** `factors`: what secondFactorsOf says of a person who is locked. */
+type SignIn = { userId: string; factors: FactorMethod[]; sessionKind: Challenge['sessionKind']; device?: Opening['device'] }
 
 /** After a right password: what is still to be proved, or null for who has no second factor (control A9). */
-export async function demandFactorOf(ctx: Ctx, tx: Tx, { userId, sessionKind, device }: SignIn): Promise<z.infer<typeof MfaChallenge> | null> {
-  const methods = await secondFactorsOf(tx, userId)
+export async function demandFactor(ctx: Ctx, tx: Tx, { userId, factors: methods, sessionKind, device }: SignIn): Promise<z.infer<typeof MfaChallenge> | null> {
   if (methods.length === 0) return null
   const { id, webauthnChallenge, expiresAt } = await newChallenge(ctx, tx, {
     kind: 'second_factor',

@@ -28,14 +28,15 @@ type Given = Omit<z.infer<typeof FinishStepUp>, 'challengeId'>
 /**
  * The session as of now: a passkey, or the password with a code of who has a second factor, or the password alone of who has none.
  * An app gets a fresher access token; its refresh token stays as it is. The console has its cookie.
- * @throws AppError 403 challenge_ended, proof_invalid; Invalid for a proof that is not whole
+ * @throws AppError 403 challenge_ended, proof_invalid; Unauthenticated session_ended after failuresOfSession wrong ones in a row;
+ * Invalid for a proof that is not whole; RateLimited after wrong passwords of this session
  */
 export function finishStepUp(ctx: Authed, { challengeId, ...given }: z.infer<typeof FinishStepUp>): Promise<z.infer<typeof Session>> {
   const { userId, sessionId } = ctx.actor
   const { password, factor } = read(given)
   const purpose = { kind: 'step_up' as const, where: and(eq(authChallenges.userId, userId), eq(authChallenges.sessionId, sessionId)) }
   return answerChallenge(ctx, challengeId, purpose, {
-    check: async () => password === undefined || matchesOwnPassword(ctx, { userId, passwordHash: await passwordHashOf(ctx) }, password),
+    check: async () => password === undefined || matchesOwnPassword(ctx, await passwordHashOf(ctx), password),
     async prove(tx, { webauthnChallenge }) {
       const ways = await waysToStepUp(tx, userId)
       if (factor ? !(await proveFactor(ctx, tx, { userId, webauthnChallenge }, factor)) : !ways.includes('password')) return null

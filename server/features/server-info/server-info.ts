@@ -12,6 +12,7 @@ export function serverInfo({ config }: Ctx): z.infer<typeof ServerInfo> {
     apiVersion: 'v1',
     signUpPolicy: config.signUpPolicy,
     cataloguePublic: config.cataloguePublic,
+    features: { androidPasskeys: config.androidApps.length > 0, iosPasskeys: config.iosApps.length > 0 },
     passwordRules: {
       minLength: passwordLength.min,
       maxLength: passwordLength.max,
@@ -19,5 +20,8 @@ export function serverInfo({ config }: Ctx): z.infer<typeof ServerInfo> {
       symbol: config.passwordStrict,
       breachedRefused: config.breachedPasswordsFile !== null,
     },
+    minAppVersions: { android: null, ios: null, desktop: null, web: null, ...config.minAppVersions },
+    privacyUrl: config.privacyUrl,
+    termsUrl: config.termsUrl,
   }
 }

@@ -5,6 +5,7 @@ import { testPassword, type Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { visitConsole } from '../../test/console-visitor.ts'
 import { mailTo } from '../../test/mails.ts'
+import { sessionOf } from '../../test/session-of.ts'
 
 let app: TestApp
 let now = new Date()
@@ -132,6 +133,41 @@ describe('own sessions (control A12)', () => {
     await expect.poll(() => me(phone), { timeout: 1_000 }).toBe('session_ended')
     expect((await app.call('POST', '/auth/refresh', { body: { refreshToken: phone.refreshToken } })).body.code).toBe('refresh_token_revoked')
     expect([await me(person), (await revoke(own)).status, await sessionsOf(person)]).toEqual(['in', 404, [expect.objectContaining({ current: true })]])
+  })
+
+  test('all others are ended at once, with their tokens and streams, each announced; this one and other people’s live on', async () => {
+    const [person, stranger] = [await app.as.user(), await app.as.user()]
+    const others = [await app.as.userAgain(person), await app.as.userAgain(person), await app.as.userAgain(person)]
+    const { sql } = app.deps
+    const announced: string[] = []
+    const stop = app.deps.revocations.subscribe(({ kind, id }) => void (kind === 'session' && announced.push(id)))
+    const { body: challenge } = await app.call('POST', '/auth/step-up/begin', { token: others[0]?.token, body: { method: 'password' } })
+    const { status, body } = await app.call('DELETE', '/users/me/sessions', { token: person.token })
+    stop()
+    expect([status, body]).toEqual([200, { ended: 3 }])
+    expect([...new Set(announced)].sort()).toEqual(others.map(sessionOf).sort())
+    for (const other of others) {
+      await expect.poll(() => me(other), { timeout: 1_000 }).toBe('session_ended')
+      expect((await app.call('POST', '/auth/refresh', { body: { refreshToken: other.refreshToken } })).body.code).toBe('refresh_token_revoked')
+    }
+    expect([await me(person), await me(stranger), await sessionsOf(person)]).toEqual(['in', 'in', [expect.objectContaining({ current: true })]])
+    expect(await sql`select 1 from auth_challenges where id = ${challenge.challengeId as string} and used_at is null`).toHaveLength(0)
+    const rows = await sql`select action, details from audit_log where action <> 'device.add' and target_id = (select pseudonym::text from users where id = ${person.userId})`
+    expect(rows).toEqual([{ action: 'session.end_others', details: { count: 3 } }])
+    const devices = await sql`select s.public_id as id, d.removed_at is null as known from known_devices d join sessions s on s.device_id = d.id where d.user_id = ${person.userId} order by known`
+    expect(devices.map(({ id, known }) => [id, known])).toEqual([...devices.slice(0, 3).map(({ id }) => [id, false]), [sessionOf(person), true]])
+    expect((await app.call('DELETE', '/users/me/sessions', { token: person.token })).body).toEqual({ ended: 0 })
+  })
+
+  test('where two are on one device, it stays known to the one that ended the other', async () => {
+    const person = await app.as.user()
+    const { email, password } = person
+    const device = { name: 'Pixel 9', platform: 'android' }
+    const first = await app.call('POST', '/auth/sign-in', { body: { email, password, device } })
+    const second = await app.call('POST', '/auth/sign-in', { body: { email, password, device: { ...device, token: first.body.deviceToken } } })
+    expect(second.body.deviceToken).toBeNull()
+    expect((await app.call('DELETE', '/users/me/sessions', { token: second.body.tokens.accessToken })).body).toEqual({ ended: 2 })
+    expect(await app.deps.sql`select name from known_devices where user_id = ${person.userId} and removed_at is null`).toEqual([{ name: 'Pixel 9' }])
   })
 
   test('a revoked session’s device is known no longer', async () => {

@@ -25,6 +25,7 @@ export const OwnSession = z
   })
   .meta({ id: 'OwnSession' })
 export const OwnSessionPage = z.object(page(OwnSession)).meta({ id: 'OwnSessionPage' })
+export const EndedSessions = z.object({ ended: z.int().min(0).describe('How many.') }).meta({ id: 'EndedSessions' })
 
 const ExportState = z.enum(['none', 'preparing', 'ready', 'fetched', 'expired']).meta({ id: 'DataExportState' })
 export const RequestedExport = z.object({ exportId: Id, state: ExportState }).meta({ id: 'RequestedDataExport' })

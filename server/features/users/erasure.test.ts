@@ -2,10 +2,14 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { opensTo } from '../../kit/mail.ts'
 import { testPassword, type Person } from '../../test/actors.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { codeOf, mailTo, openOutbox } from '../../test/mails.ts'
-import { lookupOf } from './users.ts'
+import { sessionOf } from '../../test/session-of.ts'
+import { createUser } from '../auth/create-user.ts'
+import { exportDocument } from './export-document.ts'
+import { insertUser, lookupOf } from './users.ts'
 import { tendAccounts } from './erasure.ts'
 
 let app: TestApp
@@ -28,9 +32,9 @@ const me = async (token: string) => (await app.call('GET', '/users/me', { token 
 const signIn = ({ email, password }: Pick<Person, 'email' | 'password'>) => app.call('POST', '/auth/sign-in', { body: { email, password } })
 const remove = ({ token }: Person) => app.call('DELETE', '/users/me', { token })
 const tend = () => tendAccounts(app.deps, {})
-const isErased = async ({ userId }: Person) => (await app.deps.sql`select erased_at is not null as erased from users where id = ${userId}`)[0]?.['erased'] as boolean
+const isErased = async ({ userId }: Pick<Person, 'userId'>) => (await app.deps.sql`select erased_at is not null as erased from users where id = ${userId}`)[0]?.['erased'] as boolean
 const actionsOn = async (pseudonym: string) => (await app.deps.sql`select action from audit_log where target_id = ${pseudonym} order by id`).map(({ action }) => action as string)
-const pseudonymOf = async ({ userId }: Person) => (await app.deps.sql`select pseudonym from users where id = ${userId}`)[0]?.['pseudonym'] as string
+const pseudonymOf = async ({ userId }: Pick<Person, 'userId'>) => (await app.deps.sql`select pseudonym from users where id = ${userId}`)[0]?.['pseudonym'] as string
 
 /** Every row of every table, system catalogues apart, as text; bytes as hex. */
 async function dump(): Promise<{ table: string; row: string }[]> {
@@ -44,6 +48,11 @@ async function dump(): Promise<{ table: string; row: string }[]> {
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
 /** Columns hold bytes, keys of counters text. */
 const spellings = (bytes: Uint8Array) => [hex(bytes), Buffer.from(bytes).toString('base64url')]
+
+/** Mails in the queue to an address. */
+const waitingFor = async (address: string) => (await superuser<{ payload: unknown }[]>`select payload from graphile_worker._private_jobs`).filter(({ payload }) => opensTo(app.deps.sealer, payload) === address)
+/** Which tables hold any of it. */
+const naming = async (...identifying: string[]) => (await dump()).flatMap(({ table, row }) => identifying.filter((one) => row.includes(one)).map((one) => ({ table, one })))
 
 const device = { name: 'Ann’s very own phone', platform: 'android' }
 /** Someone with a row in every table that can hold one of them. */
@@ -77,9 +86,8 @@ async function someoneWithEverything() {
 type Everything = Awaited<ReturnType<typeof someoneWithEverything>>
 
 async function expectForgotten({ userId, email, pseudonym, sessions, identifying }: Everything) {
+  expect(await naming(...identifying)).toEqual([])
   const rows = await dump()
-  const found = rows.flatMap(({ table, row }) => identifying.filter((one) => row.includes(one)).map((one) => ({ table, one })))
-  expect(found).toEqual([])
   // no row of a log leads to the account, not by way of a session either
   const ofLog = rows.filter(({ row }) => row.includes(pseudonym))
   expect(ofLog.length).toBeGreaterThan(0)
@@ -174,24 +182,72 @@ describe('erasure (control C7)', () => {
       userId = body.user.id
       const [used] = await app.deps.sql`select user_id, name, password_hash from email_flows where id = ${begun.flowId as string}`
       expect(used).toEqual({ user_id: userId, name: null, password_hash: null })
+      await working.call('POST', '/auth/sign-up', { body: { email: old, password: 'a strangers passphrase 71', name: 'Ann Stranger' }, headers: from })
       const { body: moving } = await working.call('POST', '/auth/change-email', { token: body.tokens.accessToken, body: { newEmail: next }, headers: from })
       const code = codeOf(await outbox.next(next))
       expect((await working.call('POST', '/auth/change-email/confirm', { token: body.tokens.accessToken, body: { flowId: moving.flowId as string, code } })).status).toBe(204)
-      // strangers go on with the address
-      await working.call('POST', '/auth/forgot-password', { body: { email: old }, headers: from })
       const counters = (await app.deps.sql<{ key: string }[]>`select key from rate_limits where key like 'codes%'`).map(({ key }) => key)
-      expect(counters.length).toBeGreaterThanOrEqual(4)
+      expect(counters.length).toBeGreaterThanOrEqual(2)
       for (const key of counters) expect(key).not.toContain('198.51.100')
       expect((await working.call('DELETE', '/users/me', { token: body.tokens.accessToken })).status).toBe(202)
     }
-    const identifying = ['Ann Winter', passwordHash, ...[old, next].flatMap((email) => spellings(lookupOf(app.deps, email)))]
+    // the move left nothing of the earlier address, with whatever was begun there
+    expect(await naming('Ann Stranger', ...spellings(lookupOf(app.deps, old)))).toEqual([])
+    const identifying = ['Ann Winter', 'Ann Stranger', passwordHash, ...[old, next].flatMap((email) => spellings(lookupOf(app.deps, email)))]
     const sealedRows = async () => (await app.deps.sql`select count(*)::int as n from email_flows where user_id = ${userId} or email_lookup in (${Buffer.from(lookupOf(app.deps, old))}, ${Buffer.from(lookupOf(app.deps, next))})`)[0]?.['n'] as number
-    expect(await sealedRows()).toBe(3)
+    expect(await sealedRows()).toBe(1)
     laterDays(15)
     await tend()
-    const rows = await dump()
-    expect(rows.flatMap(({ table, row }) => identifying.filter((one) => row.includes(one)).map((one) => ({ table, one })))).toEqual([])
+    expect(await naming(...identifying)).toEqual([])
     expect(await sealedRows()).toBe(0)
+  })
+
+  test.each([
+    ['had signed up', 'left.signed-up@example.org', async (old: string) => {
+      const passwordHash = await app.deps.passwords.hash(testPassword)
+      const userId = await app.deps.db.transaction((tx) => insertUser(app.deps, tx, { email: old, name: null, locale: 'en', role: 'user', passwordHash }))
+      const lookup = Buffer.from(lookupOf(app.deps, old))
+      const [id, sealed] = [crypto.randomUUID(), (flow: string) => Buffer.from(app.deps.sealer.seal('column', `email_flows/${flow}`, old))]
+      await app.deps.sql`insert into email_flows (id, kind, user_id, email_lookup, email_sealed, locale, tries_left, created_at, expires_at, used_at) values (${id}, 'sign_up', ${userId}, ${lookup}, ${sealed(id)}, 'en', 4, now(), now(), now())`
+    }],
+    ['was made by the operator', 'left.made@example.org', async (old: string) => void (await createUser(app.as.operator(), { email: old, password: testPassword, role: 'user' }))],
+  ])('what strangers begin later with an address that was left is theirs: of someone who %s', async (_how, old, make) => {
+    await make(old)
+    const next = `next.${old}`
+    let userId: string
+    let links: string[]
+    {
+      await using working = await startTestApp({ jobs: true, settings, database: app.database, dataDir: app.dataDir, overrides: { now: () => now } })
+      const { body } = await working.call('POST', '/auth/sign-in', { body: { email: old, password: testPassword } })
+      const token = body.tokens.accessToken as string
+      userId = body.user.id
+      links = [userId, await pseudonymOf({ userId }), sessionOf({ token })]
+      const { body: moving } = await working.call('POST', '/auth/change-email', { token, body: { newEmail: next } })
+      const code = codeOf(await openOutbox(working).next(next))
+      expect((await working.call('POST', '/auth/change-email/confirm', { token, body: { flowId: moving.flowId as string, code } })).status).toBe(204)
+      expect(await naming(...spellings(lookupOf(app.deps, old)))).toEqual([])
+      expect((await exportDocument(app.deps, userId))?.includes(`"${old}"`)).toBe(false)
+      expect((await working.call('DELETE', '/users/me', { token })).status).toBe(202)
+    }
+    laterDays(15)
+    const password = 'a strangers passphrase 71'
+    const { body: begun } = await app.call('POST', '/auth/sign-up', { body: { email: old, password, name: 'New Owner' } })
+    const theirs = () => app.deps.sql`select * from email_flows where id = ${begun.flowId as string}`
+    const before = await theirs()
+    await tend()
+    expect(await isErased({ userId })).toBe(true)
+    expect(await theirs()).toEqual(before)
+    // nor do they lead to who had the address before
+    expect(await naming(...spellings(lookupOf(app.deps, next)))).toEqual([])
+    const ofAddress = (await dump()).filter(({ row }) => spellings(lookupOf(app.deps, old)).some((one) => row.includes(one)))
+    expect(ofAddress.length).toBeGreaterThan(0)
+    for (const { row } of ofAddress) for (const link of links) expect(row).not.toContain(link)
+
+    await using working = await startTestApp({ jobs: true, settings, database: app.database, dataDir: app.dataDir, overrides: { now: () => now } })
+    const code = codeOf(await openOutbox(working).next(old, 'Your sign-up code'))
+    const verified = await working.call('POST', '/auth/verify-email', { body: { flowId: begun.flowId as string, code } })
+    expect([verified.status, verified.body.user.name]).toEqual([200, 'New Owner'])
+    expect(verified.body.user.id).not.toBe(userId)
   })
 
   test('an erasure leaves alone what others began with an address that is theirs', async () => {
@@ -208,12 +264,27 @@ describe('erasure (control C7)', () => {
     expect(await theirs()).toEqual(before)
   })
 
+  test('nor does it touch what strangers begin with an address to which the person only meant to move', async () => {
+    const person = await app.as.user()
+    const meant = 'perhaps.mine@example.org'
+    expect((await app.call('POST', '/auth/change-email', { token: person.token, body: { newEmail: meant } })).status).toBe(202)
+    await remove(person)
+    laterDays(15)
+    const { body } = await app.call('POST', '/auth/sign-up', { body: { email: meant, password: 'a strangers passphrase 71', name: 'New Owner' } })
+    const theirs = async () => [await app.deps.sql`select * from email_flows where id = ${body.flowId as string}`, await app.deps.sql`select * from rate_limits where key like 'codes%' order by key`, await waitingFor(meant)]
+    const before = await theirs()
+    expect(before[2]).toHaveLength(2)
+    await tend()
+    expect(await isErased(person)).toBe(true)
+    expect(await theirs()).toEqual(before)
+    expect(await app.deps.sql`select 1 from email_flows where user_id = ${person.userId}`).toHaveLength(0)
+  })
+
   test('the address may become another person', async () => {
     const person = await app.as.user()
     await remove(person)
     laterDays(15)
     await tend()
-    const { insertUser } = await import('./users.ts')
     const passwordHash = await app.deps.passwords.hash('a new passphrase of mine 5')
     const anew = await app.deps.db.transaction((tx) => insertUser(app.deps, tx, { email: person.email, name: null, locale: 'en', role: 'user', passwordHash }))
     expect(anew).not.toBeNull()

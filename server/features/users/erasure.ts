@@ -8,6 +8,7 @@ import { endSessionsOfUser } from '../auth/auth.ts'
 import { noteErased, readLedger } from './erasure-ledger.ts'
 import { emptyExpiredExports } from './exports.ts'
 import { forgetPerson, nobodyId } from './forget.ts'
+import { lockAddress } from './users.ts'
 
 type ErasureDeps = Pick<Deps, 'db' | 'config' | 'now' | 'newId' | 'randomBytes' | 'sealer'>
 
@@ -39,6 +40,9 @@ export async function repeatErasures(deps: ErasureDeps): Promise<void> {
 /** Erases one person if `still` holds once their row is locked: who has just signed in again is kept. */
 async function erase(deps: ErasureDeps, id: string, still: ReturnType<typeof and>): Promise<void> {
   const done = await deps.db.transaction(async (tx: Tx) => {
+    // who opens a code of the address just now makes an account of it before or after
+    const [found] = await tx.select({ emailLookup: users.emailLookup }).from(users).where(eq(users.id, id))
+    if (found?.emailLookup) await lockAddress(tx, found.emailLookup)
     const [user] = await tx
       .select({ emailLookup: users.emailLookup, emailSealed: users.emailSealed })
       .from(users)

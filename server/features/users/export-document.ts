@@ -1,4 +1,4 @@
-import { asc, eq, inArray, or, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, or, sql } from 'drizzle-orm'
 import * as schema from '../../../db/schema/index.ts'
 import type { Db } from '../../../db/client.ts'
 import type { Deps } from '../../kit/context.ts'
@@ -80,7 +80,7 @@ async function mailedCodesOf({ db, sealer }: Pick<Deps, 'db' | 'sealer'>, userId
   const rows = await db
     .select()
     .from(emailFlows)
-    .where(or(eq(emailFlows.userId, userId), eq(emailFlows.emailLookup, emailLookup)))
+    .where(and(or(eq(emailFlows.userId, userId), eq(emailFlows.emailLookup, emailLookup)), sql`length(${emailFlows.emailSealed}) > 0`))
     .orderBy(asc(emailFlows.createdAt))
   return rows.map(({ id, kind, emailSealed, createdAt, expiresAt, usedAt }) => ({ kind, email: sealer.openText('column', `email_flows/${id}`, emailSealed), createdAt, expiresAt, usedAt }))
 }

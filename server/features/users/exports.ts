@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, isNotNull, isNull, lte } from 'drizzle-orm'
 import { z } from 'zod'
-import { dataExports, users } from '../../../db/schema/index.ts'
+import { dataExports } from '../../../db/schema/index.ts'
 import { auditFor } from '../../kit/audit.ts'
 import type { Authed, Deps } from '../../kit/context.ts'
 import { PermissionDenied, RateLimited } from '../../kit/errors.ts'
@@ -8,6 +8,7 @@ import type { JobHandler } from '../../kit/jobs.ts'
 import { secretToken, tokenHash } from '../../kit/secret-tokens.ts'
 import type { DataExport, RequestedExport } from './contract.ts'
 import { exportDocument } from './export-document.ts'
+import { lockUser } from './users.ts'
 
 const dayMs = 86_400_000
 /** What stands sealed in the row: the link's token, so that only its owner is shown it, and the document. */
@@ -20,7 +21,7 @@ export async function requestExport(ctx: Authed): Promise<z.infer<typeof Request
   const now = ctx.now()
   await ctx.db.transaction(async (tx) => {
     // parallel wishes come one after the other
-    await tx.select({ id: users.id }).from(users).where(eq(users.id, userId)).for('no key update')
+    await lockUser(tx, userId)
     const dayAgo = new Date(now.getTime() - dayMs)
     const [recent] = await tx.select({ at: dataExports.createdAt }).from(dataExports).where(and(eq(dataExports.userId, userId), gt(dataExports.createdAt, dayAgo))).limit(1)
     if (recent) throw new RateLimited(Math.ceil((recent.at.getTime() - dayAgo.getTime()) / 1000))

@@ -1,14 +1,13 @@
-import { and, eq, inArray, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, isNull, notExists, or, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import type { Tx } from '../../../db/client.ts'
 import { authChallenges, dataExports, emailFlows, invites, knownDevices, passkeys, playbackLinks, recoveryCodes, sessions, totpFactors, users } from '../../../db/schema/index.ts'
 import type { Deps } from '../../kit/context.ts'
-import { forgetGuesses, mailedCodesTo } from '../../kit/guesses.ts'
-import { forgetCodesTo } from '../../kit/limits.ts'
 import { dropMailsTo } from '../../kit/waiting-mails.ts'
+import { emptyFlows, forgetTriesAt } from '../auth/auth.ts'
 
 type ForgetDeps = Pick<Deps, 'now' | 'newId' | 'randomBytes' | 'sealer'>
 type Person = { id: string; emailLookup: Uint8Array | null; emailSealed: Uint8Array | null }
-type Address = { email: string; lookup: Uint8Array }
 
 /** Whom the rows of erased people belong to: nobody. One row for all of them, so that none leads from an audit row to a person. */
 export const nobodyId = '00000000-0000-4000-8000-000000000000'
@@ -21,18 +20,16 @@ const nothing = new Uint8Array(0)
 export async function forgetPerson(deps: ForgetDeps, tx: Tx, person: Person): Promise<void> {
   const { id } = person
   await makeNobody(deps, tx)
-  const addresses = await addressesOf(deps, tx, person)
+  const emails = await addressesOf(deps, tx, person)
   await forgetSignIns(tx, id)
   await forgetFactors(deps, tx, id)
-  await forgetFlows(deps, tx, id, addresses)
+  await forgetFlows(deps, tx, person)
   await tx.update(dataExports).set({ userId: nobodyId, sealed: null, tokenHash: null }).where(eq(dataExports.userId, id))
   await tx.update(invites).set({ createdBy: nobodyId }).where(eq(invites.createdBy, id))
   await tx.update(invites).set({ usedBy: nobodyId }).where(eq(invites.usedBy, id))
-  for (const { email, lookup } of addresses) {
+  for (const email of emails) {
     await dropMailsTo(deps, tx, email)
-    await forgetGuesses(deps, tx, { pace: 'account', of: email })
-    await forgetGuesses(deps, tx, mailedCodesTo(lookup))
-    await forgetCodesTo(tx, lookup)
+    await forgetTriesAt(deps, tx, email)
   }
   await tx
     .update(users)
@@ -52,7 +49,7 @@ async function forgetSignIns(tx: Tx, id: string): Promise<void> {
 
 async function forgetFactors(deps: ForgetDeps, tx: Tx, id: string): Promise<void> {
   const removedAt = deps.now()
-  await tx.update(totpFactors).set({ userId: nobodyId, secretSealed: nothing, removedAt }).where(eq(totpFactors.userId, id))
+  await tx.update(totpFactors).set({ userId: nobodyId, sessionId: null, secretSealed: nothing, removedAt }).where(eq(totpFactors.userId, id))
   await tx.update(recoveryCodes).set({ userId: nobodyId, codeHash: nothing, removedAt }).where(eq(recoveryCodes.userId, id))
   // what has to be unique is overwritten row by row
   for (const { passkeyId } of await tx.select({ passkeyId: passkeys.id }).from(passkeys).where(eq(passkeys.userId, id))) {
@@ -64,26 +61,33 @@ async function forgetFactors(deps: ForgetDeps, tx: Tx, id: string): Promise<void
   }
 }
 
-/** The person's address, and those of their flows: earlier ones, and where they meant to go. Not one that is somebody else's now. */
-async function addressesOf({ sealer }: ForgetDeps, tx: Tx, { id, emailLookup, emailSealed }: Person): Promise<Address[]> {
-  const othersNow = sql`exists(select 1 from ${users} u where u.email_lookup = ${emailFlows.emailLookup} and u.id <> ${id})`
+/**
+ * The person's address, and those of their flows: where they meant to go. Not one that is somebody else's now, nor one with which
+ * others began something: mails and tries there are theirs.
+ */
+async function addressesOf({ sealer }: ForgetDeps, tx: Tx, { id, emailSealed }: Person): Promise<string[]> {
+  const others = alias(emailFlows, 'others')
   const flows = await tx
-    .selectDistinctOn([emailFlows.emailLookup], { id: emailFlows.id, lookup: emailFlows.emailLookup, sealed: emailFlows.emailSealed })
+    .selectDistinctOn([emailFlows.emailLookup], { id: emailFlows.id, sealed: emailFlows.emailSealed })
     .from(emailFlows)
-    .where(and(eq(emailFlows.userId, id), sql`length(${emailFlows.emailSealed}) > 0`, sql`not ${othersNow}`))
-  const addresses = flows.map((flow) => ({ email: sealer.openText('column', `email_flows/${flow.id}`, flow.sealed), lookup: flow.lookup }))
-  if (emailLookup && emailSealed) addresses.push({ email: sealer.openText('column', `users/${id}`, emailSealed), lookup: emailLookup })
-  return addresses
+    .where(
+      and(
+        eq(emailFlows.userId, id),
+        sql`length(${emailFlows.emailSealed}) > 0`,
+        notExists(tx.select({ id: users.id }).from(users).where(eq(users.emailLookup, emailFlows.emailLookup))),
+        notExists(tx.select({ id: others.id }).from(others).where(and(eq(others.emailLookup, emailFlows.emailLookup), isNull(others.userId)))),
+      ),
+    )
+  const meant = flows.map((flow) => sealer.openText('column', `email_flows/${flow.id}`, flow.sealed))
+  return emailSealed ? [...meant, sealer.openText('column', `users/${id}`, emailSealed)] : meant
 }
 
-async function forgetFlows({ now }: ForgetDeps, tx: Tx, id: string, addresses: Address[]): Promise<void> {
-  const usedAt = now()
+/** Their own, and what strangers began with the address that is theirs. */
+async function forgetFlows(deps: ForgetDeps, tx: Tx, { id, emailLookup }: Person): Promise<void> {
   await tx
     .update(authChallenges)
-    .set({ userId: null, sessionId: null, deviceId: null, deviceName: null, devicePlatform: null, webauthnChallenge: null, usedAt })
+    .set({ userId: null, sessionId: null, deviceId: null, deviceName: null, devicePlatform: null, webauthnChallenge: null, usedAt: deps.now() })
     .where(eq(authChallenges.userId, id))
-  await tx
-    .update(emailFlows)
-    .set({ userId: null, inviteId: null, emailLookup: nothing, emailSealed: nothing, name: null, passwordHash: null, codeHash: null, usedAt })
-    .where(or(eq(emailFlows.userId, id), and(isNull(emailFlows.userId), inArray(emailFlows.emailLookup, addresses.map(({ lookup }) => lookup)))))
+  const ofAddress = emailLookup ? and(isNull(emailFlows.userId), eq(emailFlows.emailLookup, emailLookup)) : undefined
+  await emptyFlows(deps, tx, or(eq(emailFlows.userId, id), ofAddress))
 }

@@ -1,11 +1,11 @@
-import { and, desc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, isNull, notInArray, sql } from 'drizzle-orm'
 import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
 import { knownDevices, sessions } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
 import { NotFound } from '../../kit/errors.ts'
-import { endOwnSession } from '../auth/auth.ts'
-import type { OwnSessionPage, SessionQuery, SessionRef } from './contract.ts'
+import { endOtherSessionsOfUser, endOwnSession } from '../auth/auth.ts'
+import type { EndedSessions, OwnSessionPage, SessionQuery, SessionRef } from './contract.ts'
 
 const list = 'own sessions'
 const shown = {
@@ -45,12 +45,27 @@ export async function revokeSession(ctx: Authed, { sessionId }: z.infer<typeof S
   await ctx.db.transaction(async (tx) => {
     const ended = await endOwnSession(ctx, tx, { userId: ctx.actor.userId, publicId: sessionId }, 'revoked')
     if (ended.length === 0) throw new NotFound('session')
-    await forgetDevice(ctx, tx, sessionId)
+    await forgetDevicesOf(ctx, tx, ended)
     await ctx.audit(tx, { action: 'session.revoke', target: { kind: 'session', id: sessionId } })
   })
 }
 
-async function forgetDevice({ now }: Authed, tx: Tx, sessionId: string): Promise<void> {
-  const device = tx.select({ id: sessions.deviceId }).from(sessions).where(eq(sessions.publicId, sessionId))
-  await tx.update(knownDevices).set({ removedAt: now() }).where(and(eq(knownDevices.id, device), isNull(knownDevices.removedAt)))
+/** Ends all of the caller's sessions but the one that asks, and sign-ins that are half done; their devices are strangers from then on, but for the caller's own. */
+export async function endOtherSessions(ctx: Authed): Promise<z.infer<typeof EndedSessions>> {
+  const { userId, sessionId } = ctx.actor
+  return ctx.db.transaction(async (tx) => {
+    const ended = await endOtherSessionsOfUser(ctx, tx, ctx.actor, 'revoked')
+    await forgetDevicesOf(ctx, tx, ended, { but: sessionId })
+    await ctx.audit(tx, { action: 'session.end_others', target: { kind: 'user', id: userId }, details: { count: ended.length } })
+    return { ended: ended.length }
+  })
+}
+
+/** Of the sessions that ended; not the one that another session is on, where it is given. */
+async function forgetDevicesOf({ now }: Authed, tx: Tx, ended: string[], { but }: { but?: string } = {}): Promise<void> {
+  const ofSessions = (...ids: string[]) => tx.select({ id: sessions.deviceId }).from(sessions).where(and(inArray(sessions.publicId, ids), isNotNull(sessions.deviceId)))
+  await tx
+    .update(knownDevices)
+    .set({ removedAt: now() })
+    .where(and(inArray(knownDevices.id, ofSessions(...ended)), but === undefined ? undefined : notInArray(knownDevices.id, ofSessions(but)), isNull(knownDevices.removedAt)))
 }

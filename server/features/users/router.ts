@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { can, rest, router } from '../../kit/procedure.ts'
 import { User } from '../auth/contract.ts'
 import { banUser, endSessionsByStaff, unbanUser } from './ban.ts'
-import { BanUser, DataExport, OwnSessionPage, RequestedExport, ScheduledDeletion, SessionQuery, SessionRef, SetRole, UpdateProfile, UserRef } from './contract.ts'
+import { BanUser, DataExport, EndedSessions, OwnSessionPage, RequestedExport, ScheduledDeletion, SessionQuery, SessionRef, SetRole, UpdateProfile, UserRef } from './contract.ts'
 import { deleteAccount } from './delete-account.ts'
 import { exportState, requestExport } from './exports.ts'
-import { ownSessions, revokeSession } from './own-sessions.ts'
+import { endOtherSessions, ownSessions, revokeSession } from './own-sessions.ts'
 import { updateProfile } from './profile.ts'
 import { setUserRole } from './set-role.ts'
 import { me } from './users.ts'
@@ -28,6 +28,9 @@ export const usersRouter = router({
   revokeSession: can('session.end').meta(rest('DELETE /users/me/sessions/{sessionId}', 'revokeSession', 'Users', 'End one of the user’s sessions, with its tokens and streams', 204))
     .input(SessionRef).output(z.void())
     .mutation(({ ctx, input }) => revokeSession(ctx, input)),
+  endOtherSessions: can('session.end').meta(rest('DELETE /users/me/sessions', 'endOtherSessions', 'Users', 'End all of the user’s sessions but the one that asks, with their tokens and streams'))
+    .output(EndedSessions)
+    .mutation(({ ctx }) => endOtherSessions(ctx)),
   requestExport: can('account.export').meta({ ...fresh, ...rest('POST /users/me/export', 'createExport', 'Users', 'Have a copy of one’s data made; once a day', 202) })
     .output(RequestedExport)
     .mutation(({ ctx }) => requestExport(ctx)),

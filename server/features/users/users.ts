@@ -19,13 +19,14 @@ export function normaliseEmail(given: string): string {
 
 export const lookupOf = ({ sealer }: Pick<Deps, 'sealer'>, email: string): Uint8Array => sealer.lookup('users.email', email)
 
-/**
- * Until the transaction ends, nobody else makes an account of this address, moves one to it, or opens a mailed code of it.
- * Who also locks a person (lockPerson) does so after this, so that nobody waits for each other.
- */
-export const lockAddress = (tx: Tx, emailLookup: Uint8Array) => lock(tx, `address ${Buffer.from(emailLookup).toString('hex')}`)
-export const lockPerson = (tx: Tx, id: string) => lock(tx, `person ${id}`)
-const lock = (tx: Tx, what: string) => tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${what}, 0))`)
+// One order of locks, so that nobody waits in a circle: the address, the person, then what belongs to them: flows and challenges,
+// sessions, devices and factors.
+
+/** Until the transaction ends, nobody else makes an account of this address, moves one to it, or opens a mailed code of it. */
+export const lockAddress = (tx: Tx, emailLookup: Uint8Array) =>
+  tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`address ${Buffer.from(emailLookup).toString('hex')}`}, 0))`)
+/** The person's row: whatever ends, proves or changes something of theirs comes one after the other. Does not wait for rows that only refer to it. */
+export const lockUser = (tx: Tx, id: string) => tx.select({ id: users.id }).from(users).where(eq(users.id, id)).for('no key update')
 
 type NewUser = { email: string; name: string | null; locale: string; role: Role; passwordHash: string }
 
@@ -50,13 +51,19 @@ export async function ownerOf(tx: Tx, emailLookup: Uint8Array): Promise<{ id: st
 }
 
 const shown = { id: users.id, emailSealed: users.emailSealed, name: users.name, locale: users.locale, role: users.role, createdAt: users.createdAt }
+type Row = Pick<typeof users.$inferSelect, keyof typeof shown>
 
 /** The account as its owner sees it. @throws NotFound */
 export async function userById(deps: Pick<Deps, 'sealer'>, tx: Db | Tx, id: string): Promise<z.infer<typeof User>> {
   const [row] = await tx.select(shown).from(users).where(eq(users.id, id))
-  if (!row?.emailSealed) throw new NotFound('account')
-  const { emailSealed, createdAt, locale, ...rest } = row
-  return { ...rest, locale: locale === 'fr' ? 'fr' : 'en', email: deps.sealer.openText('column', `users/${id}`, emailSealed), createdAt: createdAt.toISOString() }
+  if (!row) throw new NotFound('account')
+  return shownUser(deps, row)
+}
+
+/** As userById, of a row that was read already. @throws NotFound where it was erased */
+export function shownUser({ sealer }: Pick<Deps, 'sealer'>, { id, emailSealed, name, locale, role, createdAt }: Row): z.infer<typeof User> {
+  if (!emailSealed) throw new NotFound('account')
+  return { id, name, role, locale: locale === 'fr' ? 'fr' : 'en', email: sealer.openText('column', `users/${id}`, emailSealed), createdAt: createdAt.toISOString() }
 }
 
 export const me = (ctx: Authed) => userById(ctx, ctx.db, ctx.actor.userId)
