@@ -18,6 +18,7 @@ const tables: Record<string, { app: string; maintenance: string }> = {
   invites: { app: 'siu', maintenance: 'sd' },
   keys: { app: 'siu', maintenance: 'sd' },
   known_devices: { app: 'siu', maintenance: 'sd' },
+  live_streams: { app: 'siud', maintenance: 'sd' },
   passkeys: { app: 'siu', maintenance: 'sd' },
   playback_links: { app: 'siu', maintenance: 'sd' },
   rate_limits: { app: 'siud', maintenance: 'sd' },

@@ -10,6 +10,19 @@ CREATE OR REPLACE FUNCTION public.immutable_unaccent(value text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN unaccent('unaccent'::regdictionary, value);
 
+CREATE OR REPLACE FUNCTION public.purge_playback_links(at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare gone bigint;
+begin
+  delete from public.playback_links where expires_at < least(at, now()) - interval '1 day';
+  get diagnostics gone = row_count;
+  return gone;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.search_query(typed text)
  RETURNS tsquery
  LANGUAGE sql
@@ -179,6 +192,18 @@ create table known_devices (
   constraint known_devices_token_hash_unique UNIQUE (token_hash)
 );
 CREATE INDEX known_devices_user_idx ON public.known_devices USING btree (user_id) WHERE (removed_at IS NULL);
+
+create unlogged table live_streams (
+  link_id uuid not null,
+  file_index integer not null,
+  node_id uuid not null,
+  started_at timestamp(3) with time zone not null,
+  bytes_sent bigint not null,
+  bytes_per_second bigint not null,
+  seen_at timestamp(3) with time zone not null,
+  constraint live_streams_link_id_file_index_node_id_pk PRIMARY KEY (link_id, file_index, node_id),
+  constraint live_streams_link_id_playback_links_id_fk FOREIGN KEY (link_id) REFERENCES playback_links(id) ON DELETE CASCADE
+);
 
 create table passkeys (
   id uuid not null,
@@ -396,6 +421,7 @@ grant insert, select on ingest_batches to ts_app;
 grant insert, select, update on invites to ts_app;
 grant insert, select, update on keys to ts_app;
 grant insert, select, update on known_devices to ts_app;
+grant delete, insert, select, update on live_streams to ts_app;
 grant insert, select, update on passkeys to ts_app;
 grant insert, select, update on playback_links to ts_app;
 grant delete, insert, select, update on rate_limits to ts_app;
@@ -419,6 +445,7 @@ grant delete, select on ingest_batches to ts_maintenance;
 grant delete, select on invites to ts_maintenance;
 grant delete, select on keys to ts_maintenance;
 grant delete, select on known_devices to ts_maintenance;
+grant delete, select on live_streams to ts_maintenance;
 grant delete, select on passkeys to ts_maintenance;
 grant delete, select on playback_links to ts_maintenance;
 grant delete, select on rate_limits to ts_maintenance;

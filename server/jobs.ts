@@ -1,6 +1,7 @@
 import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
+import { purgeLinks } from './features/playback/streams.ts'
 import { tendAccounts } from './features/users/erasure.ts'
 import { makeExport } from './features/users/exports.ts'
 import type { JobHandler, Schedule } from './kit/jobs.ts'
@@ -13,6 +14,7 @@ export const jobHandlers: Record<string, JobHandler> = {
   'account.tend': tendAccounts,
   'mail.send': sendMail,
   'keys.reseal_columns': resealColumns,
+  'playback.purge_links': purgeLinks,
   'refresh_tokens.wipe_successors': wipeSuccessors,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,
@@ -21,5 +23,6 @@ export const jobHandlers: Record<string, JobHandler> = {
 /** Which of them run by the clock, and when. */
 export const schedule: Schedule = {
   'account.tend': '7 * * * *',
+  'playback.purge_links': '23 * * * *',
   'refresh_tokens.wipe_successors': '* * * * *',
 }

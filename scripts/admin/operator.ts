@@ -52,6 +52,7 @@ const noEngine: EngineClient = {
   listening: () => null,
   open: refused,
   metadata: refused,
+  buffered: refused,
   remove: refused,
   stats: refused,
   reader: () => {

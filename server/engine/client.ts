@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError, type EngineInput, type EngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
+import { EngineError, type EngineInput, type EngineReply, type EngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
 import { EngineProcess } from './process.ts'
 import { Reader, type RangeReader, type ReaderLink, type TorrentSource, type WantedRange } from './reader.ts'
 
@@ -16,6 +16,8 @@ export interface EngineClient extends AsyncDisposable {
   metadata(wanted: EngineInput<'metadata'>): Promise<Uint8Array>
   /** Claims a range at once; the claim outlives crashes of the engine. Release it, or abort the signal. */
   reader(wanted: WantedRange & { readonly signal?: AbortSignal | undefined }): RangeReader
+  /** What of a file is on disk and how it comes in; null while nobody reads the torrent. */
+  buffered(file: EngineInput<'buffered'>): Promise<EngineReply<'buffered'>>
   /** Ends its readers, leaves the swarm, deletes its data. */
   remove(infoHash: string): Promise<void>
   stats(): Promise<EngineStats>
@@ -114,6 +116,10 @@ class SupervisedEngine implements EngineClient {
 
   async metadata(wanted: EngineInput<'metadata'>): Promise<Uint8Array> {
     return (await this.#engine()).request('metadata', wanted)
+  }
+
+  async buffered(file: EngineInput<'buffered'>): Promise<EngineReply<'buffered'>> {
+    return (await this.#engine()).request('buffered', file)
   }
 
   async remove(infoHash: string): Promise<void> {

@@ -36,6 +36,8 @@ export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.stri
  * ahead of it when earlier bytes are known to be there already.
  */
 export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position })
+/** What of a file is there, and how it comes in. */
+export const BufferedFile = z.strictObject({ infoHash, fileIndex: z.int().min(0) })
 export const InfoHashOnly = z.strictObject({ infoHash })
 const Nothing = z.strictObject({})
 
@@ -48,6 +50,7 @@ export const FromServer = z.union([
     request('open', OpenTorrent),
     request('metadata', FetchMetadata),
     request('want', Want),
+    request('buffered', BufferedFile),
     request('remove', InfoHashOnly),
     request('stats', Nothing),
     request('ping', Nothing),
@@ -86,12 +89,17 @@ export type TorrentStats = z.infer<typeof TorrentStats>
 export const EngineStats = z.object({ torrents: z.array(TorrentStats), fetchedBytes: z.int(), sentBytes: z.int() })
 export type EngineStats = z.infer<typeof EngineStats>
 
+/** Stretches of the file on disk, verified, `end` excluded, ascending: the longest of very many. Speeds are the torrent's, in bytes per second. */
+export const FileBuffer = z.object({ peers: z.int(), downloadSpeed: z.number(), uploadSpeed: z.number(), stretches: z.array(z.object({ start: position, end: position })) })
+
 export const engineReplies = {
   configure: z.object({ port: z.int() }),
   open: TorrentLayout,
   /** The info dictionary, its hash verified. */
   metadata: bytes,
   want: z.null(),
+  /** Null while nobody reads the torrent. */
+  buffered: FileBuffer.nullable(),
   remove: z.null(),
   stats: EngineStats,
   ping: z.null(),

@@ -86,6 +86,10 @@ export class Engine {
     known.active.want({ id: readerId, fileIndex, start, end, position })
   }
 
+  buffered({ infoHash, fileIndex }: Input<'buffered'>): EngineReply<'buffered'> {
+    return this.#known.get(infoHash)?.active?.buffered(fileIndex) ?? null
+  }
+
   progress(readerId: number, position: number): void {
     this.#readers.get(readerId)?.active?.progress(readerId, position)
   }

@@ -40,6 +40,7 @@ async function answer(request: EngineRequest): Promise<EngineReply<EngineRequest
     case 'open': return engine.open(request.input)
     case 'metadata': return engine.metadata(request.input)
     case 'want': return engine.want(request.input) ?? null
+    case 'buffered': return engine.buffered(request.input)
     case 'remove': return (await engine.remove(request.input)) ?? null
     case 'stats': return engine.stats()
   }

@@ -3,6 +3,7 @@
  * faster than the player takes them. Knows node:http alone.
  */
 import type { ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EngineClient } from '../engine/client.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { TorrentSource } from '../engine/reader.ts'
@@ -31,6 +32,8 @@ export interface SendBytesOptions {
   readonly clientStallMs: number
   /** Aborted when the right to these bytes ends: the connection is cut. */
   readonly signal?: AbortSignal
+  /** For how many milliseconds so many bytes have to wait before they go. */
+  readonly pace?: (bytes: number) => number
   /** Called with each number of bytes of content that the socket has taken. */
   readonly onBytes?: (count: number) => void
 }
@@ -112,6 +115,8 @@ async function send(response: ServerResponse, options: SendBytesOptions, ended: 
       if (at >= upTo) upTo = await reader.waitFor(at, stallMs)
       const buffer = await out.free()
       const count = await segments.read(at, Math.min(upTo, end + 1) - at, buffer)
+      const waitMs = options.pace?.(count) ?? 0
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal: ended })
       ended.throwIfAborted()
       out.write(buffer, count)
       at += count

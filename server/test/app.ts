@@ -92,6 +92,7 @@ const absentEngine: EngineClient = {
   listening: () => null,
   open: absent,
   metadata: absent,
+  buffered: absent,
   remove: absent,
   stats: absent,
   reader: () => {
