@@ -34,6 +34,7 @@ test('with an empty environment everything has its default', () => {
     erasureGraceMs: 14 * dayMs,
     logLevel: 'info',
     torrent: { host: '127.0.0.1', port: 0, allowPrivate: false, cacheBytes: 20 * 1024 ** 3, timeoutMs: 30_000 },
+    streams: { perUser: 10, perNode: 200, bytesPerSecond: null },
     passwordStrict: false,
     breachedPasswordsFile: null,
     rateLimitFactor: 1,
@@ -60,7 +61,7 @@ test('what is set is used', () => {
     DATABASE_OWNER_URL: 'postgresql://o@db/x', DATABASE_MAINTENANCE_URL: 'postgres://m@db/x', TLS_CERT_FILE: '/c.pem', TLS_KEY_FILE: '/k.pem',
     HSTS: 'max-age=600', TRUSTED_PROXIES: '10.0.0.0/8, ::1', CORS_ORIGINS: 'https://app.example.org,http://localhost:5173', SMTP_URL: 'smtps://mail.example.org', MAIL_FROM: 'tv@example.org',
     APP_SESSION_IDLE_DAYS: '7', APP_SESSION_DAYS: '60', STAFF_SESSION_IDLE_MINUTES: '10', STAFF_SESSION_HOURS: '8', ERASURE_GRACE_DAYS: '3',
-    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
+    PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', SWARM_TIMEOUT_SECONDS: '5', STREAMS_PER_USER: '3', STREAMS_PER_NODE: '50', STREAM_BYTES_PER_SECOND: '2000000', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
   })
   expect(config).toEqual({
     production: true,
@@ -78,6 +79,7 @@ test('what is set is used', () => {
     erasureGraceMs: 3 * dayMs,
     logLevel: 'warn',
     torrent: { host: '0.0.0.0', port: 6881, allowPrivate: true, cacheBytes: 67_108_864, timeoutMs: 5_000 },
+    streams: { perUser: 3, perNode: 50, bytesPerSecond: 2_000_000 },
     passwordStrict: true,
     breachedPasswordsFile: '/srv/hibp.txt',
     rateLimitFactor: 10,
