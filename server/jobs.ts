@@ -1,6 +1,7 @@
 import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
+import { examineFile } from './features/playback/examine-file.ts'
 import { tendAccounts } from './features/users/erasure.ts'
 import { makeExport } from './features/users/exports.ts'
 import type { JobHandler, Schedule } from './kit/jobs.ts'
@@ -14,6 +15,7 @@ export const jobHandlers: Record<string, JobHandler> = {
   'mail.send': sendMail,
   'keys.reseal_columns': resealColumns,
   'refresh_tokens.wipe_successors': wipeSuccessors,
+  'torrent.examine_file': examineFile,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,
 }

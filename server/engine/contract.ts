@@ -35,7 +35,7 @@ export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.stri
  * Asks for the bytes `start` (included) to `end` (excluded) of a file. `position` is where the reader stands: `start` lies
  * ahead of it when earlier bytes are known to be there already.
  */
-export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position })
+export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position, bytesPerSecond: z.number().positive().optional() })
 export const InfoHashOnly = z.strictObject({ infoHash })
 const Nothing = z.strictObject({})
 

@@ -6,8 +6,16 @@ export interface TorrentSource {
   readonly load: () => Promise<{ readonly torrent: Uint8Array; readonly trackers: readonly string[]; readonly peers?: readonly string[] }>
 }
 
-/** `start` included, `end` excluded. */
-export interface WantedRange { readonly source: TorrentSource; readonly fileIndex: number; readonly start: number; readonly end: number }
+export interface WantedRange {
+  readonly source: TorrentSource
+  readonly fileIndex: number
+  /** Included. */
+  readonly start: number
+  /** Excluded. */
+  readonly end: number
+  /** The file's mean rate, when it is known: how far ahead it is fetched follows from it. */
+  readonly bytesPerSecond?: number | undefined
+}
 
 /** A claim on a stretch of a file: while it lives, the engine fetches a bounded window ahead of its position. */
 export interface RangeReader extends Disposable {

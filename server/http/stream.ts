@@ -42,6 +42,7 @@ export function mountStream(app: FastifyInstance, deps: Deps, streams: LiveStrea
           source: torrentSource(deps, link),
           fileIndex: link.fileIndex,
           sizeBytes: link.sizeBytes,
+          bytesPerSecond: link.bytesPerSecond ?? undefined,
           method: request.method === 'HEAD' ? 'HEAD' : 'GET',
           ranges: selection.kind === 'partial' ? selection.ranges : null,
           contentType: link.mimeType,

@@ -58,7 +58,7 @@ export async function torrentDetails({ db }: Ctx, { torrentId }: z.infer<typeof 
 
 /** The verified files of a title, as every page about it shows them. */
 export async function filesOf(db: Ctx['db'], torrentId: string): Promise<z.infer<typeof TorrentDetails>['files']> {
-  const { index, path, sizeBytes, mimeType } = torrentFiles
-  const files = await db.select({ index, path, sizeBytes, mimeType }).from(torrentFiles).where(eq(torrentFiles.torrentId, torrentId)).orderBy(asc(index))
-  return files.map((file) => ({ ...file, playable: playableOf(file.path) }))
+  const { index, path, sizeBytes, mimeType, playable, durationSeconds } = torrentFiles
+  const files = await db.select({ index, path, sizeBytes, mimeType, playable, durationSeconds }).from(torrentFiles).where(eq(torrentFiles.torrentId, torrentId)).orderBy(asc(index))
+  return files.map((file) => ({ ...file, playable: file.playable ?? playableOf(file.path) }))
 }

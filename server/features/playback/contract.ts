@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Bytes, Id, Time } from '../../kit/zod.ts'
+import { Playable } from '../catalogue/contract.ts'
 
 export const PlaybackTarget = z.strictObject({ torrentId: Id, fileIndex: z.int().min(0).max(1_000_000) })
 
@@ -9,5 +10,6 @@ export const PlaybackLink = z
     expiresAt: Time.describe('When the link dies unless it is used before; each use moves it.'),
     mimeType: z.string(),
     sizeBytes: Bytes,
+    playable: Playable,
   })
   .meta({ id: 'PlaybackLink' })
