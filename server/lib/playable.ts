@@ -8,7 +8,7 @@ type Codecs = { readonly video: readonly string[]; readonly audio: readonly stri
 const sound = (...audio: string[]): Codecs => ({ video: [], audio })
 
 /** What both ExoPlayer and Chromium play by themselves, with the sources, is in decision 0023. */
-const direct: Readonly<Record<string, Codecs>> = {
+const direct = new Map<string, Codecs>(Object.entries({
   mp4: { video: ['h264', 'av1'], audio: ['aac', 'mp3', 'opus', 'flac'] },
   webm: { video: ['vp8', 'vp9', 'av1'], audio: ['opus', 'vorbis'] },
   ogg: sound('opus', 'vorbis', 'flac'),
@@ -16,13 +16,13 @@ const direct: Readonly<Record<string, Codecs>> = {
   aac: sound('aac'),
   flac: sound('flac'),
   wav: sound('pcm'),
-}
+}))
 
 /** By what is inside. A player takes the first track of each kind unless it is told otherwise, so these decide. */
 export function playableBy({ container, tracks }: PlayedFile): Playable {
   const [video, audio] = (['video', 'audio'] as const).map((kind) => tracks.find((track) => track.kind === kind))
   if (!video && !audio) return 'no'
-  const codecs = direct[container]
+  const codecs = direct.get(container)
   const plays = codecs && (!video || (codecs.video.includes(video.codec) && isPhones(video))) && (!audio || codecs.audio.includes(audio.codec))
   return plays ? 'direct' : 'external_player'
 }

@@ -50,10 +50,10 @@ export function factsOf(tracks: readonly Track[], { cut, cuesAt }: Reading): Med
   }
 }
 
-const kinds: Readonly<Record<string, MediaTrack['kind']>> = { Video: 'video', Audio: 'audio', Text: 'subtitle' }
+const kinds = new Map<string, MediaTrack['kind']>([['Video', 'video'], ['Audio', 'audio'], ['Text', 'subtitle']])
 
 function trackOf(track: Track): MediaTrack[] {
-  const kind = kinds[track['@type']]
+  const kind = kinds.get(track['@type'])
   if (!kind) return []
   return [{
     kind,
@@ -67,25 +67,24 @@ function trackOf(track: Track): MediaTrack[] {
   }]
 }
 
-const containers: Readonly<Record<string, string>> = {
-  Matroska: 'mkv', WebM: 'webm', Ogg: 'ogg', FLAC: 'flac', Wave: 'wav', ADTS: 'aac', AVI: 'avi', 'MPEG-TS': 'ts', BDAV: 'ts', 'MPEG-PS': 'mpg',
-  'Windows Media': 'wmv', 'Flash Video': 'flv', 'MPEG Audio': 'mp3',
-}
+const containers = new Map(Object.entries({
+  Matroska: 'mkv', ADTS: 'aac', BDAV: 'ts', Wave: 'wav', 'MPEG-TS': 'ts', 'MPEG-PS': 'mpg', 'Windows Media': 'wmv', 'Flash Video': 'flv', 'MPEG Audio': 'mp3',
+}))
 
 function containerOf(general: Track | undefined): string | null {
   if (!general?.Format) return null
   if (general.Format === 'MPEG-4') return general.Format_Profile === 'QuickTime' ? 'mov' : 'mp4'
-  return containers[general.Format] ?? slug(general.Format)
+  return containers.get(general.Format) ?? slug(general.Format)
 }
 
-const codecs: Readonly<Record<string, string>> = {
+const codecs = new Map(Object.entries({
   AVC: 'h264', 'MPEG-4 Visual': 'mpeg4', 'MPEG Video': 'mpeg2', 'AC-3': 'ac3', 'E-AC-3': 'eac3', 'MLP FBA': 'truehd', 'UTF-8': 'srt', 'Timed Text': 'tx3g',
-}
+}))
 
 function codecOf({ Format, Format_Profile, CodecID }: Track): string {
   if (!Format) return slug(CodecID ?? '') ?? 'unknown'
   if (Format === 'MPEG Audio') return /^(Layer 3|55|A_MPEG\/L3)$/m.test(`${Format_Profile}\n${CodecID}`) ? 'mp3' : 'mp2'
-  return codecs[Format] ?? slug(Format) ?? 'unknown'
+  return codecs.get(Format) ?? slug(Format) ?? 'unknown'
 }
 
 function indexOf(container: string, general: Track | undefined, cuesAt: number | null): MediaFacts['indexAt'] {
