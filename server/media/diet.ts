@@ -17,8 +17,8 @@ export interface Diet {
   isCut(): boolean
 }
 
-/** `report` is what the parser knows so far. */
-export function createDiet(report: () => ReturnType<typeof readReport>): Diet {
+/** `report` is what the parser knows so far; an mp4 in fragments names its tracks before the first. */
+export function createDiet(report: () => ReturnType<typeof readReport>, isFragmented: () => boolean): Diet {
   let taken = 0
   let jumps = -1
   let rowStart = 0
@@ -30,7 +30,7 @@ export function createDiet(report: () => ReturnType<typeof readReport>): Diet {
   const isEnough = (rowBytes: number) => {
     const tracks = report()
     if (tracks[0]?.Format === undefined) return rowBytes >= strangeBytes
-    return tracks.some(isMedia) && (tracks[0].Format !== 'MPEG-4' || knownAtJump)
+    return tracks.some(isMedia) && (tracks[0].Format !== 'MPEG-4' || knownAtJump || isFragmented())
   }
 
   return {

@@ -33,6 +33,7 @@ describe('says of a file that a known encoder made', () => {
   test.each([
     ['index-at-start.mp4', 'mp4', 'start', [h264, sound('aac')], 'direct'],
     ['index-at-end.mp4', 'mp4', 'end', [h264, sound('aac')], 'direct'],
+    ['fragments.mp4', 'mp4', 'start', [h264], 'direct'],
     ['ten-bits.mp4', 'mp4', 'end', [{ ...h264, profile: 'High 10', bitDepth: 10 }], 'external_player'],
     ['hevc.mp4', 'mp4', 'end', [{ ...h264, codec: 'hevc', profile: 'Main' }, sound('aac')], 'external_player'],
     ['ac3.mp4', 'mp4', 'end', [h264, sound('ac3')], 'external_player'],
@@ -68,6 +69,15 @@ describe('reads little', () => {
   test('of a film of 3 GiB whose index is at its end', async () => {
     const { facts, readBytes } = await examined({ sizeBytes: size, read: long })
     expect(facts).toMatchObject({ container: 'mp4', durationSeconds: 2, indexAt: 'end', tracks: [{ codec: 'h264' }, { codec: 'aac' }] })
+    expect(readBytes).toBeLessThan(4 * 2 ** 20)
+  })
+
+  test('of an mp4 in fragments; how long it is would take all of it', async () => {
+    const few = clip('fragments.mp4')
+    const fragments = few.indexOf('moof') - 4
+    const many = Buffer.concat([few.subarray(0, fragments), ...Array.from({ length: 2_000 }, () => few.subarray(fragments))])
+    const { facts, readBytes } = await examined(many)
+    expect(facts).toMatchObject({ container: 'mp4', durationSeconds: null, indexAt: 'start', tracks: [h264] })
     expect(readBytes).toBeLessThan(4 * 2 ** 20)
   })
 

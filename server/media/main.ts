@@ -3,9 +3,9 @@
  * its parent, which ends it when it takes too long, and ends with it.
  */
 import mediaInfoFactory from 'mediainfo.js'
+import { cuesPlace, isFragmented } from './beginning.ts'
 import { boundMemory } from './bound-memory.ts'
 import { examinerLimits, ToExaminer, type FromExaminer } from './contract.ts'
-import { cuesPlace } from './cues.ts'
 import { createDiet } from './diet.ts'
 import { factsOf, readReport } from './report.ts'
 
@@ -25,16 +25,16 @@ async function examine(sizeBytes: number): Promise<void> {
   boundMemory(wasmBytes)
   const mediaInfo = await mediaInfoFactory({ format: 'JSON', chunkSize: examinerLimits.stretchBytes })
   send({ kind: 'ready' })
-  const diet = createDiet(() => readReport(mediaInfo.inform()))
-  let beginning: Buffer | null = null
+  let beginning = Buffer.alloc(0)
+  const diet = createDiet(() => readReport(mediaInfo.inform()), () => isFragmented(beginning))
   const report = await mediaInfo.analyzeData(sizeBytes, async (length, offset) => {
     if (length < 1 || !diet.takes(offset, length)) return new Uint8Array() // it makes do with what it has had
     const bytes = await need(offset, length)
-    beginning ??= Buffer.from(bytes)
+    if (beginning.length === 0) beginning = Buffer.from(bytes)
     return bytes
   })
-  const cuesAt = beginning && cuesPlace(beginning, sizeBytes)
-  send({ kind: 'facts', facts: factsOf(readReport(report), { cut: diet.isCut(), cuesAt }) })
+  const reading = { cut: diet.isCut(), fragmented: isFragmented(beginning), cuesAt: cuesPlace(beginning, sizeBytes) }
+  send({ kind: 'facts', facts: factsOf(readReport(report), reading) })
 }
 
 function need(offset: number, length: number): Promise<Uint8Array> {

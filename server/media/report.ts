@@ -31,17 +31,19 @@ const tellDurationAtOnce = new Set(['mp4', 'mov', 'mkv', 'webm', 'avi', 'wmv', '
 export interface Reading {
   /** It was stopped before it had seen what it wanted to. */
   readonly cut: boolean
+  /** An mp4 whose length only the whole of it tells. */
+  readonly fragmented: boolean
   /** Where Matroska's index begins, as a share of the file; null where it does not say. */
   readonly cuesAt: number | null
 }
 
 /** Our facts out of MediaInfo's. What no media tracks are in has no container either: to us it is no media. */
-export function factsOf(tracks: readonly Track[], { cut, cuesAt }: Reading): MediaFacts {
+export function factsOf(tracks: readonly Track[], { cut, fragmented, cuesAt }: Reading): MediaFacts {
   const general = tracks.find((track) => track['@type'] === 'General')
   const container = containerOf(general)
   if (container === null || !tracks.some(isMedia)) return { container: null, durationSeconds: null, indexAt: null, tracks: [] }
   const seconds = Number(general?.Duration)
-  const known = seconds >= 0.001 && seconds <= 31 * 86_400 && (!cut || tellDurationAtOnce.has(container))
+  const known = seconds >= 0.001 && seconds <= 31 * 86_400 && (!cut || (tellDurationAtOnce.has(container) && !fragmented))
   return {
     container,
     durationSeconds: known ? Math.round(seconds * 1000) / 1000 : null,

@@ -17,6 +17,7 @@ const same = ['-threads', '1', '-fflags', '+bitexact', '-flags', '+bitexact', '-
 const clips: Record<string, string[]> = {
   'index-at-start.mp4': [...picture, ...tone(330), ...h264, ...aac, '-movflags', '+faststart'],
   'index-at-end.mp4': [...picture, ...tone(330), ...h264, ...aac],
+  'fragments.mp4': [...picture, ...h264, '-g', '1', '-movflags', 'frag_keyframe+empty_moov'],
   'ten-bits.mp4': [...picture, ...h264, '-pix_fmt', 'yuv420p10le'],
   'hevc.mp4': [...picture, ...tone(330), '-c:v', 'libx265', '-x265-params', 'log-level=error', '-crf', '40', '-pix_fmt', 'yuv420p', '-tag:v', 'hvc1', ...aac],
   'vp9-opus.webm': [...picture, ...tone(330), '-c:v', 'libvpx-vp9', '-crf', '50', '-b:v', '0', '-pix_fmt', 'yuv420p', '-c:a', 'libopus', '-b:a', '12k'],

@@ -1,6 +1,8 @@
+/** What the first stretch of a file says that MediaInfo does not tell. */
+
 /**
  * Where Matroska's index (Cues) begins, as a share of the file, by the entry of the SeekHead near its start (RFC 9559, 5.1.1).
- * MediaInfo does not tell. Null where there is no such entry.
+ * Null where there is no such entry.
  */
 export function cuesPlace(beginning: Buffer, sizeBytes: number): number | null {
   const segment = beginning.indexOf(segmentId)
@@ -16,3 +18,6 @@ export function cuesPlace(beginning: Buffer, sizeBytes: number): number | null {
 const segmentId = Buffer.from('18538067', 'hex')
 /** SeekID, four bytes: that of Cues; then the id of SeekPosition, whose size and value follow. */
 const cuesEntry = Buffer.from('53ab841c53bb6b53ac', 'hex')
+
+/** Has an mp4 its index in parts, one before each of its fragments (ISO 14496-12, 8.8)? Only all of them tell how long it is. */
+export const isFragmented = (beginning: Buffer): boolean => beginning.includes('mvex', 0, 'latin1') && beginning.includes('ftyp', 0, 'latin1')
