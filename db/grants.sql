@@ -17,6 +17,8 @@ to ts_app;
 grant select on categories to ts_app;
 -- What was verified, and what was answered, stays as it was written.
 grant select, insert on torrent_files, torrent_infos, ingest_batches to ts_app;
+-- What is found out by looking into a file comes later, and may be found anew.
+grant update (examined_at, container, playable, duration_seconds, bytes_per_second, index_at, tracks) on torrent_files to ts_app;
 -- An audit row once written stays as it is.
 grant select, insert on audit_log to ts_app;
 grant select, insert, update, delete on rate_limits, live_streams to ts_app;

@@ -322,7 +322,18 @@ create table torrent_files (
   path text not null,
   size_bytes bigint not null,
   mime_type text not null,
+  examined_at timestamp(3) with time zone,
+  container text,
+  playable text,
+  duration_seconds double precision,
+  bytes_per_second bigint,
+  index_at text,
+  tracks jsonb,
   constraint torrent_files_torrent_id_index_pk PRIMARY KEY (torrent_id, index),
+  constraint torrent_files_examined CHECK (((examined_at IS NOT NULL) OR (playable IS NULL))),
+  constraint torrent_files_index_at CHECK ((index_at = ANY (ARRAY['start'::text, 'end'::text]))),
+  constraint torrent_files_playable CHECK ((playable = ANY (ARRAY['direct'::text, 'external_player'::text, 'no'::text]))),
+  constraint torrent_files_rate CHECK ((bytes_per_second > 0)),
   constraint torrent_files_torrent_id_torrents_id_fk FOREIGN KEY (torrent_id) REFERENCES torrents(id)
 );
 
@@ -430,6 +441,13 @@ grant insert, select, update on refresh_tokens to ts_app;
 grant insert, select, update on sessions to ts_app;
 grant insert, select, update on setup_links to ts_app;
 grant insert, select on torrent_files to ts_app;
+grant update (bytes_per_second) on torrent_files to ts_app;
+grant update (container) on torrent_files to ts_app;
+grant update (duration_seconds) on torrent_files to ts_app;
+grant update (examined_at) on torrent_files to ts_app;
+grant update (index_at) on torrent_files to ts_app;
+grant update (playable) on torrent_files to ts_app;
+grant update (tracks) on torrent_files to ts_app;
 grant insert, select on torrent_infos to ts_app;
 grant insert, select, update on torrents to ts_app;
 grant insert, select, update on totp_factors to ts_app;

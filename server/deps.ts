@@ -71,7 +71,7 @@ function startOwnEngine({ dataDir, torrent }: Config, log: Deps['log']): Promise
       host: torrent.host,
       port: torrent.port,
       allowPrivateAddresses: torrent.allowPrivate,
-      windowBytes: 8 * 1024 * 1024,
+      windowBytes: 32 * 1024 * 1024,
       idleMs: 60_000,
       connectionsPerTorrent: 50,
     },

@@ -2,6 +2,7 @@ import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
 import { purgeLinks } from './features/playback/streams.ts'
+import { examineFile } from './features/playback/examine-file.ts'
 import { tendAccounts } from './features/users/erasure.ts'
 import { makeExport } from './features/users/exports.ts'
 import type { JobHandler, Schedule } from './kit/jobs.ts'
@@ -16,6 +17,7 @@ export const jobHandlers: Record<string, JobHandler> = {
   'keys.reseal_columns': resealColumns,
   'playback.purge_links': purgeLinks,
   'refresh_tokens.wipe_successors': wipeSuccessors,
+  'torrent.examine_file': examineFile,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,
 }

@@ -4,9 +4,11 @@ import { bufferedStretches } from '../lib/buffered.ts'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
 import type { EngineErrorCode, EngineReply, EngineSettings, TorrentStats } from './contract.ts'
+import { greetEarly } from './greeting.ts'
+import { Requests } from './requests.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { windowOf, type ActiveReader, type PieceWindow } from './window.ts'
+import { byUrgency, heldBy, windowOf, type ActiveReader } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -37,10 +39,12 @@ export class ActiveTorrent {
   #advancing = new Map<number, boolean>()
   #storage: PieceStorage | null = null
   #torrent: Torrent | null = null
+  #requests: Requests | null = null
   #ready = false
   #started: Promise<void>
   #closed = false
   #selected = ''
+  #selecting = false
   #idleTimer: NodeJS.Timeout | null = null
   #announceTimer: NodeJS.Timeout | null = null
 
@@ -57,11 +61,34 @@ export class ActiveTorrent {
     this.#advance(reader.id)
   }
 
+  /** Whether a reader needs the piece: from where it stands to the end of its window, and whatever it was told is there. */
+  holds(piece: number): boolean {
+    const { info, settings } = this.#options
+    for (const reader of this.#readers.values()) {
+      const { from, to } = heldBy(reader, info, settings.windowBytes)
+      if (piece >= from && piece <= to) return true
+    }
+    return false
+  }
+
+  /** Takes note that storage has these pieces no longer: they are fetched again when a window comes to them, and peers are told. */
+  lost(pieces: Iterable<number>): void {
+    const torrent = this.#torrent
+    for (const piece of pieces) {
+      this.#options.confirmed.delete(piece)
+      if (!torrent || torrent.destroyed || !this.#ready || !torrent.bitfield.get(piece)) continue
+      torrent._markUnverified(piece)
+      for (const wire of torrent.wires) wire.lt_donthave.donthave(piece)
+      torrent._updateInterest()
+    }
+    this.#selected = ''
+    this.#select()
+  }
+
   progress(readerId: number, position: number): void {
     const reader = this.#readers.get(readerId)
     if (!reader || position <= reader.position) return
     reader.position = position
-    this.#select()
     this.#advance(readerId)
   }
 
@@ -110,6 +137,7 @@ export class ActiveTorrent {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     if (this.#announceTimer) clearTimeout(this.#announceTimer)
     await this.#started
+    this.#requests?.close()
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
     await this.#storage?.settled()
@@ -128,6 +156,8 @@ export class ActiveTorrent {
       deselect: true,
     })
     this.#torrent = torrent
+    this.#requests = new Requests(torrent)
+    greetEarly(torrent)
     // It would hash a piece or two of each file; `#advance` confirms each piece before it is first given away.
     torrent._verifyPieces = (done) => done(null)
     torrent.on('verified', (piece: number) => {
@@ -150,7 +180,7 @@ export class ActiveTorrent {
     this.#options.onIdle()
   }
 
-  /** Says how far a reader's bytes are there. Pieces from an earlier process are confirmed first, a window ahead at most. */
+  /** Says how far a reader's bytes are there, a window ahead at most. Pieces from an earlier process are confirmed first. */
   #advance(readerId: number): void {
     if (!this.#ready) return
     if (this.#advancing.has(readerId)) return void this.#advancing.set(readerId, true)
@@ -171,15 +201,13 @@ export class ActiveTorrent {
     const before = reader.next
     while (reader.next < reader.end && this.#readers.get(readerId) === reader) {
       const piece = Math.floor((offset + reader.next) / info.pieceLength)
-      if (!storage.stored.has(piece) || !this.#torrent?.bitfield.get(piece)) break
+      if (piece > windowOf(reader, info, settings.windowBytes).to || !this.#has(piece)) break
       if (!confirmed.has(piece)) {
-        if (piece > (windowOf(reader, info, settings.windowBytes)?.to ?? -1)) break
-        if (await storage.check(piece)) confirmed.add(piece)
-        else {
-          if (!this.#torrent.destroyed) this.#torrent._markUnverified(piece)
-          this.#selected = ''
+        if (!(await storage.check(piece))) {
+          this.lost([piece])
           break
         }
+        confirmed.add(piece)
       }
       reader.next = Math.min(reader.end, (piece + 1) * info.pieceLength - offset)
     }
@@ -188,25 +216,33 @@ export class ActiveTorrent {
     this.#select()
   }
 
-  /** Makes webtorrent want the windows of the readers, and nothing else; takes back what it has asked peers for beyond them. */
+  #has(piece: number): boolean {
+    return (this.#storage?.stored.has(piece) && this.#torrent?.bitfield.get(piece)) ?? false
+  }
+
+  /** Has what the readers' windows lack asked for, and nothing else; once for all that happens at the same time. */
   #select(): void {
+    if (this.#selecting) return
+    this.#selecting = true
+    queueMicrotask(() => {
+      this.#selecting = false
+      this.#selectNow()
+    })
+  }
+
+  #selectNow(): void {
     const torrent = this.#torrent
     if (!torrent || torrent.destroyed || !this.#ready) return
     const { info, settings } = this.#options
-    const windows = [...this.#readers.values()].flatMap((reader) => windowOf(reader, info, settings.windowBytes) ?? [])
-    const selected = windows.map(({ head, to }) => `${head}-${to}`).join()
+    const lacking = [...this.#readers.values()].flatMap((reader) => {
+      const { from, to } = windowOf(reader, info, settings.windowBytes)
+      for (let head = from; head <= to; head += 1) if (!this.#has(head)) return { from: head, to }
+      return []
+    })
+    const selected = lacking.map(({ from, to }) => `${from}-${to}`).join()
     if (selected === this.#selected) return
     this.#selected = selected
-    torrent._selections.clear()
-    torrent._critical.length = 0
-    cancelBeyond(torrent, windows)
-    for (const { head, to } of windows) {
-      const urgent = Math.min(head + 1, to)
-      torrent.critical(head, urgent)
-      torrent._select(head, urgent, 2, undefined, true)
-      torrent._select(head, to, 1, undefined, true)
-    }
-    if (windows.length === 0) torrent._updateSelections()
+    this.#requests?.want(byUrgency(lacking), lacking.map(({ from }) => from))
   }
 
   #announceLater(delayMs: number): void {
@@ -215,14 +251,5 @@ export class ActiveTorrent {
       if (starving) this.#torrent?.discovery?.tracker?.update()
       this.#announceLater(starving ? Math.min(delayMs * 2, reannounce.mostMs) : reannounce.firstMs)
     }, delayMs)
-  }
-}
-
-/** CANCELs requests that no window covers: a seek would wait behind them. */
-function cancelBeyond(torrent: Torrent, windows: readonly PieceWindow[]): void {
-  for (const wire of torrent.wires) {
-    for (const { piece, offset, length } of [...wire.requests]) {
-      if (!windows.some(({ from, to }) => piece >= from && piece <= to)) wire.cancel(piece, offset, length)
-    }
   }
 }

@@ -155,9 +155,9 @@ class SupervisedEngine implements EngineClient {
   }
 
   readonly #link: ReaderLink = {
-    want: async (readerId, { source, fileIndex, end }, start, position) => {
+    want: async (readerId, { source, fileIndex, end, bytesPerSecond }, start, position) => {
       const engine = await this.#engine()
-      await engine.withOpen(source, () => engine.request('want', { readerId, infoHash: source.infoHash, fileIndex, start, end, position }))
+      await engine.withOpen(source, () => engine.request('want', { readerId, infoHash: source.infoHash, fileIndex, start, end, position, bytesPerSecond }))
       // Let go while the question was on its way: the first release came before the want.
       if (!this.#readers.has(readerId)) engine.note({ kind: 'release', readerId })
     },

@@ -33,9 +33,9 @@ export const OpenTorrent = z.strictObject({ infoHash, torrent: bytes, trackers: 
 export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.string()), peers, timeoutMs: z.int().min(1) })
 /**
  * Asks for the bytes `start` (included) to `end` (excluded) of a file. `position` is where the reader stands: `start` lies
- * ahead of it when earlier bytes are known to be there already.
+ * ahead of it when earlier bytes are known to be there already, at `end` when all are. `bytesPerSecond`: how fast it plays.
  */
-export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position })
+export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(0), start: position, end: position, position, bytesPerSecond: z.number().positive().optional() })
 /** What of a file is there, and how it comes in. */
 export const BufferedFile = z.strictObject({ infoHash, fileIndex: z.int().min(0) })
 export const InfoHashOnly = z.strictObject({ infoHash })
@@ -134,7 +134,7 @@ export type Failure = z.infer<typeof Failure>
 export const FromEngine = z.union([
   z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(true), value: z.unknown() }),
   z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(false), error: Failure }),
-  /** All bytes of the reader's want before `upTo` are on disk, verified. */
+  /** All bytes of the reader's want before `upTo` are on disk, verified, and stay there while it stands before them. */
   z.object({ kind: z.literal('available'), readerId, upTo: position }),
   z.object({ kind: z.literal('failed'), readerId, error: Failure }),
   /** The torrent is not open any more: nobody had read it for a while, or it was removed. */

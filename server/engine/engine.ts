@@ -75,15 +75,15 @@ export class Engine {
     }
   }
 
-  want({ readerId, infoHash, fileIndex, start, end, position }: Input<'want'>): void {
+  want({ readerId, infoHash, fileIndex, start, end, position, bytesPerSecond }: Input<'want'>): void {
     const known = this.#known.get(infoHash)
     if (!known) throw new EngineError('not_open', 'The torrent is not open.')
     const file = known.info.files[fileIndex]
-    if (!file || file.padding || start >= end || end > file.lengthBytes || position > start) throw new EngineError('refused', 'There is no such range.')
+    if (!file || file.padding || position >= end || end > file.lengthBytes || position > start || start > end) throw new EngineError('refused', 'There is no such range.')
     if (known.forget) clearTimeout(known.forget)
     known.active ??= this.#activate(known)
     this.#readers.set(readerId, known)
-    known.active.want({ id: readerId, fileIndex, start, end, position })
+    known.active.want({ id: readerId, fileIndex, start, end, position, bytesPerSecond })
   }
 
   buffered({ infoHash, fileIndex }: Input<'buffered'>): EngineReply<'buffered'> {

@@ -6,10 +6,21 @@ export interface TorrentSource {
   readonly load: () => Promise<{ readonly torrent: Uint8Array; readonly trackers: readonly string[]; readonly peers?: readonly string[] }>
 }
 
-/** `start` included, `end` excluded. */
-export interface WantedRange { readonly source: TorrentSource; readonly fileIndex: number; readonly start: number; readonly end: number }
+export interface WantedRange {
+  readonly source: TorrentSource
+  readonly fileIndex: number
+  /** Included. */
+  readonly start: number
+  /** Excluded. */
+  readonly end: number
+  /** The file's mean rate, when it is known: how far ahead it is fetched follows from it. */
+  readonly bytesPerSecond?: number | undefined
+}
 
-/** A claim on a stretch of a file: while it lives, the engine fetches a bounded window ahead of its position. */
+/**
+ * A claim on a stretch of a file: while it lives, the engine fetches a bounded window ahead of its position, and keeps what
+ * it has called available from the position on.
+ */
 export interface RangeReader extends Disposable {
   readonly infoHash: string
   readonly fileIndex: number
@@ -33,8 +44,8 @@ export interface ReaderLink {
   release(readerId: number): void
 }
 
-/** The position is told to the engine in steps, not for every write. */
-const progressStep = 512 * 1024
+/** The position is told to the engine in steps, not for every write: larger ones, as a part of what lies ready, where much does. */
+const progress = { smallest: 512 * 1024, part: 4 }
 /** A want that brings down this many engines in a row without a byte gained is given up. */
 const maxCrashes = 5
 
@@ -69,9 +80,9 @@ export class Reader implements RangeReader {
     this.#upTo = range.start
   }
 
-  /** Claims what is not there yet: at the start, and again from each engine that replaces a crashed one. */
+  /** Claims what has not been used yet: at the start, and again from each engine that replaces a crashed one. */
   attach(): void {
-    if (this.#failure || this.#upTo >= this.end) return
+    if (this.#failure || this.#position >= this.end) return
     const position = this.#position
     this.#told = Infinity // until the engine knows the reader, it is told nothing more
     this.#link.want(this.id, this.#range, this.#upTo, position).then(() => {
@@ -121,7 +132,7 @@ export class Reader implements RangeReader {
   }
 
   progress(position: number): void {
-    this.#tell(position, progressStep)
+    this.#tell(position, Math.max(progress.smallest, (this.#upTo - position) / progress.part))
   }
 
   #tell(position: number, step: number): void {

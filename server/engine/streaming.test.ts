@@ -55,6 +55,24 @@ describe('the window', () => {
     expect(await settledFetch(engine)).toBeLessThan(5.1 * MiB)
   })
 
+  it('ends with the range: a reader that has used it all is let be until it goes', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'clip.mp4', sizeBytes: 2 * MiB }], pieceLength: 256 * 1024 })
+    await using engine = await startTestEngine()
+    using reader = engine.client.reader({ source: swarm.source, fileIndex: 0, start: 0, end: 2 * MiB })
+    await drain(engine.client, reader, 0)
+    expect((await engine.client.stats()).torrents).toMatchObject([{ readers: 1, verifiedPieces: 8 }])
+    expect(await reader.waitFor(0, 1)).toBe(2 * MiB)
+  })
+
+  it('holds back what is called available, though all of it is there', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 16 * MiB }], pieceLength: 256 * 1024 })
+    await using engine = await startTestEngine({ windowBytes: 2 * MiB })
+    await readThrough(engine.client, swarm)
+    using reader = engine.client.reader({ source: swarm.source, fileIndex: 0, start: 5 * MiB, end: 16 * MiB })
+    expect(await reader.waitFor(5 * MiB, 30_000)).toBe(6 * MiB) // a sixteenth of the file
+    expect(sha256(await drain(engine.client, reader, 5 * MiB))).toBe(sha256(await whole(swarm, 11 * MiB)))
+  })
+
   it('follows a reader that waits far ahead', async () => {
     await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 64 * MiB }], pieceLength: 256 * 1024 })
     await using engine = await startTestEngine({ windowBytes: 2 * MiB })

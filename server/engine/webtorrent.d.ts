@@ -55,10 +55,45 @@ declare module 'webtorrent' {
     uploads?: number | false
   }
 
-  export interface Request { piece: number; offset: number; length: number }
+  export interface Request {
+    readonly piece: number
+    readonly offset: number
+    readonly length: number
+    callback: (error: Error | null, block: Uint8Array | null) => void
+  }
+
   export interface Wire {
-    requests: Request[]
+    readonly destroyed: boolean
+    readonly requests: Request[]
+    readonly remoteAddress?: string
+    readonly remotePort?: number
+    readonly type: string
+    readonly peerChoking: boolean
+    readonly peerInterested: boolean
+    amInterested: boolean
+    readonly peerPieces: { get(piece: number): boolean }
+    readonly peerExtendedHandshake: { readonly reqq?: unknown }
+    /** Bytes per second; with an argument, takes note of so many more. */
+    downloadSpeed: (bytes?: number) => number
     cancel(piece: number, offset: number, length: number): void
+    have(piece: number): void
+    bitfield: (bitfield: Torrent['bitfield']) => void
+    haveAll: () => void
+    haveNone: () => void
+    interested(): void
+    unchoke(): void
+    /** Says nothing to a peer that does not know the extension. */
+    readonly lt_donthave: { donthave(piece: number): void }
+  }
+
+  export interface Peer extends EventEmitter {
+    readonly type: 'tcpOutgoing' | 'tcpIncoming'
+    readonly addr: string
+    readonly wire: Wire | null
+    retries: number
+    /** As `ClientOptions.secure`; looked at when it connects. */
+    secure: 0 | 1
+    handshake: () => void
   }
 
   export interface Torrent extends EventEmitter {
@@ -70,16 +105,23 @@ declare module 'webtorrent' {
     readonly uploaded: number
     readonly downloadSpeed: number
     readonly uploadSpeed: number
-    readonly bitfield: { get(piece: number): boolean }
+    readonly ready: boolean
+    readonly pieceLength: number
+    /** Null for those that are there. */
+    readonly pieces: readonly (object | null)[]
+    readonly bitfield: { get(piece: number): boolean; readonly buffer: Uint8Array }
     readonly discovery: { tracker: { update(): void } | null } | null
     addPeer(peer: string): boolean
-    critical(start: number, end: number): void
     destroy(options: { destroyStore: boolean }, done: (error?: Error | null) => void): void
-    /** Selections of streams are kept apart, others are merged with what they touch. */
-    _select(start: number, end: number, priority: number, notify: undefined, isStreamSelection: boolean): void
-    readonly _selections: { clear(): void }
-    _critical: boolean[]
-    _updateSelections(): void
+    /** Lets each wire be asked for what it may be, by `_updateWire`. */
+    _update(): void
+    _updateWire: (wire: Wire) => void
+    /** Asks for a block of the piece that nobody has been asked for. */
+    _request(wire: Wire, piece: number, hotswap: boolean): boolean
+    _registerPeer: (peer: Peer) => void
+    readonly _peers: ReadonlyMap<string, Peer>
+    /** Tells each peer whether it has anything for us. */
+    _updateInterest(): void
     _markUnverified(piece: number): void
     _verifyPieces(done: (error?: Error | null) => void): void
     _onMetadata(metadata: Uint8Array): void

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it, test } from 'vitest'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import { windowOf } from './window.ts'
+import { byUrgency, heldBy, windowOf } from './window.ts'
 
 const MiB = 1024 * 1024
 
@@ -19,38 +19,49 @@ const film = torrentOf(MiB, 8000 * MiB)
 const reading = (start: number, position = start, next = start, end = 8000 * MiB) => ({ id: 1, fileIndex: 0, end, position, next })
 
 test.each([
-  ['at the start', reading(0), { head: 0, from: 0, to: 15 }],
-  ['where a seek went', reading(4000 * MiB), { head: 4000, from: 4000, to: 4015 }],
-  ['inside a piece', reading(4000 * MiB + 5), { head: 4000, from: 4000, to: 4016 }],
-  ['ahead of the reader', reading(0, 3 * MiB, 9 * MiB), { head: 9, from: 3, to: 18 }],
-  ['at the end', reading(7999 * MiB), { head: 7999, from: 7999, to: 7999 }],
-  ['no further than the range', reading(0, 0, 0, 2 * MiB), { head: 0, from: 0, to: 1 }],
-  ['nothing when all ahead is there', reading(0, 0, 16 * MiB), null],
-  ['nothing when the range is', reading(0, 0, 8000 * MiB), null],
+  ['at the start', reading(0), { from: 0, to: 7 }],
+  ['where a seek went', reading(4000 * MiB), { from: 4000, to: 4007 }],
+  ['inside a piece', reading(4000 * MiB + 5), { from: 4000, to: 4008 }],
+  ['however much lies ready', reading(0, 3 * MiB, 9 * MiB), { from: 3, to: 10 }],
+  ['ahead of what it has', reading(0, 9 * MiB, 3 * MiB), { from: 3, to: 16 }],
+  ['at the end', reading(7999 * MiB), { from: 7999, to: 7999 }],
+  ['at the end, of one that has read it all', reading(8000 * MiB), { from: 7999, to: 7999 }],
+  ['no further than the range', reading(0, 0, 0, 2 * MiB), { from: 0, to: 1 }],
 ])('%s', (_where, reader, expected) => expect(windowOf(reader, film, 16 * MiB)).toEqual(expected))
 
+test.each([
+  ['half a minute of play', 500_000, { from: 0, to: 14 }],
+  ['no more than is allowed, however fast it plays', 5_000_000, { from: 0, to: 15 }],
+  ['enough for a reader faster than play, however slowly it plays', 2_000, { from: 0, to: 3 }],
+])('at a known rate: %s', (_what, bytesPerSecond, expected) => expect(windowOf({ ...reading(0), bytesPerSecond }, film, 16 * MiB)).toEqual(expected))
+
 test('a small file has a small window, large pieces at least two', () => {
-  expect(windowOf(reading(0, 0, 0, 64 * MiB), torrentOf(MiB, 64 * MiB), 16 * MiB)).toEqual({ head: 0, from: 0, to: 3 })
-  expect(windowOf(reading(0, 0, 0, 640 * MiB), torrentOf(32 * MiB, 640 * MiB), 16 * MiB)).toEqual({ head: 0, from: 0, to: 1 })
+  expect(windowOf(reading(0, 0, 0, 64 * MiB), torrentOf(MiB, 64 * MiB), 16 * MiB)).toEqual({ from: 0, to: 3 })
+  expect(windowOf(reading(0, 0, 0, 640 * MiB), torrentOf(32 * MiB, 640 * MiB), 16 * MiB)).toEqual({ from: 0, to: 1 })
 })
 
-it('lies inside the torrent, covers what the reader waits for, and is bounded, for every reader', () => {
+test('what a reader holds is its window and what it was told is there, from where it stands', () => {
+  expect(heldBy(reading(0, 3 * MiB, 5 * MiB), film, 16 * MiB)).toEqual({ from: 3, to: 10 })
+  expect(heldBy(reading(0, 3 * MiB, 20 * MiB), film, 16 * MiB)).toEqual({ from: 3, to: 19 })
+  expect(heldBy(reading(0, 3 * MiB, 20 * MiB + 1), film, 16 * MiB)).toEqual({ from: 3, to: 20 })
+})
+
+test('several windows are fetched side by side, what they share once', () => {
+  expect(byUrgency([{ from: 5, to: 8 }, { from: 7, to: 8 }, { from: 0, to: 0 }])).toEqual([5, 7, 0, 6, 8])
+  expect(byUrgency([])).toEqual([])
+})
+
+it('lies inside the torrent, begins where the reader stands, and is bounded, for every reader', () => {
   fc.assert(fc.property(
-    fc.constantFrom(1024, 16_384, MiB), fc.array(fc.nat(64 * MiB), { minLength: 1, maxLength: 5 }), fc.nat(4), fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 16 * MiB }),
-    (pieceLength, lengths, at, one, other, mostBytes) => {
+    fc.constantFrom(1024, 16_384, MiB), fc.array(fc.nat(64 * MiB), { minLength: 1, maxLength: 5 }), fc.nat(4), fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 1, max: 16 * MiB }), fc.option(fc.integer({ min: 1, max: 10_000_000 }), { nil: undefined }),
+    (pieceLength, lengths, at, part, mostBytes, bytesPerSecond) => {
       const info = torrentOf(pieceLength, ...lengths)
       const file = info.files[at % info.files.length]
       if (!file || file.lengthBytes === 0) return
-      const [position, next] = [Math.floor(one * (file.lengthBytes - 1)), Math.floor(other * (file.lengthBytes - 1))].sort((a, b) => a - b)
-      if (position === undefined || next === undefined) return
-      const window = windowOf({ id: 1, fileIndex: file.index, end: file.lengthBytes, position, next }, info, mostBytes)
-      if (!window) {
-        expect(next).toBeGreaterThan(position) // never null for one who has nothing yet
-        return
-      }
-      expect(window.head).toBe(Math.floor((file.offset + next) / pieceLength))
-      expect(window.from).toBeLessThanOrEqual(window.head)
-      expect(window.to).toBeGreaterThanOrEqual(window.head)
+      const position = Math.floor(part * (file.lengthBytes - 1))
+      const window = windowOf({ id: 1, fileIndex: file.index, end: file.lengthBytes, position, next: position, bytesPerSecond }, info, mostBytes)
+      expect(window.from).toBe(Math.floor((file.offset + position) / pieceLength))
+      expect(window.to).toBeGreaterThanOrEqual(window.from)
       expect(window.to).toBeLessThan(info.pieceHashes.length / 20)
       expect((window.to - window.from - 1) * pieceLength).toBeLessThanOrEqual(Math.max(mostBytes, 2 * pieceLength))
     },

@@ -5,35 +5,58 @@ export interface ActiveReader {
   readonly id: number
   readonly fileIndex: number
   readonly end: number
+  /** How fast the file plays; undefined when nobody knows. */
+  readonly bytesPerSecond?: number | undefined
   /** Where it stands. */
   position: number
   /** Everything of its want before this has been called available. */
   next: number
 }
 
-/** Pieces, both included. `head` is what the reader waits for. */
-export interface PieceWindow { readonly head: number; readonly from: number; readonly to: number }
-
-const smallestWindow = 1024 * 1024
-/** A window is this part of its file at most: some minutes of a film, and little of a short clip. */
-const partOfFile = 16
+/** Pieces, both included. */
+export interface PieceSpan { readonly from: number; readonly to: number }
 
 /**
- * The pieces that a reader may have fetched now: from where it stands to a bounded way ahead. Null when it has all it wants.
+ * Half a minute of play: it outlasts a lost peer, the call to another and a tracker asked again (5 s each at most), and is
+ * all that is wasted on a viewer who leaves.
+ */
+const secondsAhead = 30
+/** A reader may be faster than play (a copy, a probe): this much keeps a wire of 50 MB/s busy over 80 ms of round trip. */
+const smallestKnown = 4 * 1024 * 1024
+/** Without a rate: a sixteenth of the file is some minutes of a film, and little of a short clip. */
+const unknown = { smallest: 1024 * 1024, partOfFile: 16, largest: 8 * 1024 * 1024 }
+
+/**
+ * The pieces that a reader may have fetched now: from where it stands (or, when it waits ahead, from what it lacks) to a bounded way ahead.
  * The bound holds however slowly it reads; webtorrent alone would fetch to the end of the range.
  */
-export function windowOf(reader: ActiveReader, info: TorrentInfo, mostBytes: number): PieceWindow | null {
-  const file = info.files[reader.fileIndex]
-  if (!file || reader.next >= reader.end) return null
-  const aim = Math.max(smallestWindow, 4 * info.pieceLength, Math.floor(file.lengthBytes / partOfFile))
-  const bytes = Math.max(Math.min(aim, mostBytes), 2 * info.pieceLength)
-  const from = Math.max(reader.position, 0)
-  const last = Math.min(reader.end, from + bytes) - 1
-  const head = pieceAt(reader.next)
-  const to = pieceAt(Math.max(last, reader.position))
-  return head > to ? null : { head, from: Math.min(pieceAt(from), head), to }
+export function windowOf(reader: ActiveReader, info: TorrentInfo, mostBytes: number): PieceSpan {
+  const offset = info.files[reader.fileIndex]?.offset ?? 0
+  const last = Math.min(reader.end, reader.position + aheadOf(reader, info, mostBytes)) - 1
+  const pieceAt = (position: number) => Math.floor((offset + Math.min(position, reader.end - 1)) / info.pieceLength)
+  return { from: pieceAt(Math.min(reader.position, reader.next)), to: pieceAt(last) }
+}
 
-  function pieceAt(position: number): number {
-    return Math.floor(((file?.offset ?? 0) + position) / info.pieceLength)
+/** What may not be dropped under a reader: its window, and what it was told is there. */
+export function heldBy(reader: ActiveReader, info: TorrentInfo, mostBytes: number): PieceSpan {
+  const { from, to } = windowOf(reader, info, mostBytes)
+  const promised = Math.floor(((info.files[reader.fileIndex]?.offset ?? 0) + reader.next - 1) / info.pieceLength)
+  return { from, to: Math.max(to, promised) }
+}
+
+/** The pieces of several windows, each once: those that are next for their readers first. */
+export function byUrgency(windows: readonly PieceSpan[]): number[] {
+  const pieces = new Set<number>()
+  const longest = Math.max(0, ...windows.map(({ from, to }) => to - from + 1))
+  for (let ahead = 0; ahead < longest; ahead += 1) {
+    for (const { from, to } of windows) if (from + ahead <= to) pieces.add(from + ahead)
   }
+  return [...pieces]
+}
+
+function aheadOf({ fileIndex, bytesPerSecond }: ActiveReader, { files, pieceLength }: TorrentInfo, mostBytes: number): number {
+  const aim = bytesPerSecond === undefined
+    ? Math.min(Math.max(unknown.smallest, 4 * pieceLength, Math.floor((files[fileIndex]?.lengthBytes ?? 0) / unknown.partOfFile)), unknown.largest)
+    : Math.max(smallestKnown, 4 * pieceLength, Math.ceil(bytesPerSecond * secondsAhead))
+  return Math.max(Math.min(aim, mostBytes), 2 * pieceLength)
 }

@@ -8,13 +8,15 @@ import type { EngineClient } from '../engine/client.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { TorrentSource } from '../engine/reader.ts'
 import { contentRange, lengthOf, multipartLayout, type ByteRange } from '../lib/ranges.ts'
-import { SegmentReader } from './segment-reader.ts'
+import { SegmentReader } from '../engine/segment-reader.ts'
 
 export interface SendBytesOptions {
   readonly engine: Pick<EngineClient, 'dataDir' | 'reader'>
   readonly source: TorrentSource
   readonly fileIndex: number
   readonly sizeBytes: number
+  /** The file's mean rate, when it is known: the engine reads ahead seconds of it. */
+  readonly bytesPerSecond?: number | undefined
   /** HEAD sends the head alone, and asks the swarm for nothing. */
   readonly method: 'GET' | 'HEAD'
   /** As `selectRanges` gave them; null for the whole file. */
@@ -95,7 +97,7 @@ class ClientStalled extends Error {
 }
 
 async function send(response: ServerResponse, options: SendBytesOptions, ended: AbortSignal, onBytes: (count: number) => void): Promise<void> {
-  const { engine, source, fileIndex, sizeBytes, method, ranges, firstByteMs, stallMs } = options
+  const { engine, source, fileIndex, sizeBytes, bytesPerSecond, method, ranges, firstByteMs, stallMs } = options
   ended.throwIfAborted()
   const parts = (ranges ?? [{ start: 0, end: sizeBytes - 1 }]).filter((range) => lengthOf(range) > 0)
   const head = headOf(options)
@@ -106,7 +108,7 @@ async function send(response: ServerResponse, options: SendBytesOptions, ended: 
   const out = new Outlet(response, ended, options.clientStallMs, onBytes)
   using segments = new SegmentReader(engine.dataDir, source.infoHash, fileIndex)
   for (const [index, { start, end }] of parts.entries()) {
-    using reader = engine.reader({ source, fileIndex, start, end: end + 1, signal: ended })
+    using reader = engine.reader({ source, fileIndex, start, end: end + 1, bytesPerSecond, signal: ended })
     let upTo = await reader.waitFor(start, response.headersSent ? stallMs : firstByteMs)
     if (!response.headersSent) response.writeHead(head.status, head.fields)
     const frame = head.frames[index]

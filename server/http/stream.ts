@@ -37,6 +37,7 @@ export function mountStream(app: FastifyInstance, deps: Deps, streams: LiveStrea
         source: torrentSource(deps, link),
         fileIndex: link.fileIndex,
         sizeBytes: link.sizeBytes,
+        bytesPerSecond: link.bytesPerSecond ?? undefined,
         method,
         ranges: selection.kind === 'partial' ? selection.ranges : null,
         contentType: link.mimeType,

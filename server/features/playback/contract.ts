@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Bytes, Id, page, paging, Time } from '../../kit/zod.ts'
+import { Playable } from '../catalogue/contract.ts'
 
 const fileIndex = z.int().min(0).max(1_000_000)
 export const PlaybackTarget = z.strictObject({ torrentId: Id, fileIndex })
@@ -18,12 +19,14 @@ export const PlaybackLink = z
     expiresAt: Time.describe('When the link dies unless it is used before; each use moves it.'),
     mimeType: z.string(),
     sizeBytes: Bytes,
+    playable: Playable,
     subtitles: z.array(PlaybackSubtitles),
     playlistUrl: z.string().describe('M3U of every file of the title that can be played, for players that take lists.'),
   })
   .meta({ id: 'PlaybackLink' })
 
 const perSecond = z.number().min(0)
+const seconds = z.number().min(0)
 export const ProgressQuery = z.strictObject({ ...PlaybackTarget.shape, position: Bytes.default(0).describe('The byte from which the player wants to play.') })
 export const FileProgress = z
   .object({
@@ -31,8 +34,10 @@ export const FileProgress = z
     peers: z.int().min(0).max(1_000_000),
     downloadBytesPerSecond: perSecond,
     uploadBytesPerSecond: perSecond,
-    buffered: z.array(z.object({ startByte: Bytes, endByte: Bytes.describe('Excluded.') }).meta({ id: 'BufferedRange' })).describe('What of the file is on the server, ascending.'),
-    secondsToPlay: z.number().min(0).nullable().describe('Until playing can begin at `position`, as fast as bytes come now; null when nothing comes.'),
+    buffered: z
+      .array(z.object({ startByte: Bytes, endByte: Bytes.describe('Excluded.'), startSeconds: seconds.nullable(), endSeconds: seconds.nullable() }).meta({ id: 'BufferedRange' }))
+      .describe('What of the file is on the server, ascending. Seconds of play are by the mean rate, null until the duration is known.'),
+    secondsToPlay: seconds.nullable().describe('Until playing can begin at `position`, as fast as bytes come now; null when nothing comes.'),
   })
   .meta({ id: 'FileProgress' })
 

@@ -18,6 +18,8 @@ export type LiveLink = {
   path: string
   sizeBytes: number
   mimeType: string
+  /** Of play; null until the file has been looked into. */
+  bytesPerSecond: number | null
   lastUsedAt: Date | null
 }
 
@@ -53,6 +55,7 @@ export async function findLiveLink({ db, now }: Pick<Deps, 'db' | 'now'>, { link
       path: torrentFiles.path,
       sizeBytes: torrentFiles.sizeBytes,
       mimeType: torrentFiles.mimeType,
+      bytesPerSecond: torrentFiles.bytesPerSecond,
       lastUsedAt: playbackLinks.lastUsedAt,
     })
     .from(playbackLinks)

@@ -3,11 +3,15 @@ import type { z } from 'zod'
 import { torrentFiles, torrents } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
 import { NotFound } from '../../kit/errors.ts'
+import { playableOf } from '../../lib/media-types.ts'
 import { subtitlesOf } from '../../lib/subtitle-files.ts'
 import type { PlaybackLink, PlaybackTarget } from './contract.ts'
+import { examineNow } from './examine-file.ts'
 import { insertLink, renewLink } from './links.ts'
 import { demandFreeStream } from './stream-rows.ts'
 import { playlistUrl, streamUrl, subtitlesUrl } from './urls.ts'
+
+export { examineLargest } from './examine-file.ts'
 
 /** A link to watch a file of an approved title. @throws NotFound, also for titles that are not approved; 429 too_many_streams */
 export const startPlayback = (ctx: Authed, target: z.infer<typeof PlaybackTarget>) => makeLink(ctx, target, 'viewer')
@@ -18,7 +22,7 @@ export const startPreview = (ctx: Authed, target: z.infer<typeof PlaybackTarget>
 async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof PlaybackTarget>, kind: 'viewer' | 'preview'): Promise<z.infer<typeof PlaybackLink>> {
   const states = kind === 'preview' ? (['approved', 'pending'] as const) : (['approved'] as const)
   const files = await ctx.db
-    .select({ index: torrentFiles.index, path: torrentFiles.path, sizeBytes: torrentFiles.sizeBytes, mimeType: torrentFiles.mimeType })
+    .select({ index: torrentFiles.index, path: torrentFiles.path, sizeBytes: torrentFiles.sizeBytes, mimeType: torrentFiles.mimeType, playable: torrentFiles.playable })
     .from(torrents)
     .innerJoin(torrentFiles, eq(torrentFiles.torrentId, torrents.id))
     .where(and(eq(torrents.id, torrentId), inArray(torrents.state, [...states])))
@@ -31,6 +35,7 @@ async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof Pl
     const again = await renewLink(ctx, tx, wanted)
     await demandFreeStream(ctx, tx, userId, again ? { linkId: again.id, fileIndex } : {})
     const link = again ?? (await insertLink(ctx, tx, { ...wanted, userId }))
+    await examineNow(ctx, tx, { torrentId, fileIndex })
     if (kind === 'preview') await ctx.audit(tx, { action: 'torrent.preview', target: { kind: 'torrent', id: torrentId }, details: { fileIndex } })
     return link
   })
@@ -40,6 +45,7 @@ async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof Pl
     expiresAt: expiresAt.toISOString(),
     mimeType: file.mimeType,
     sizeBytes: file.sizeBytes,
+    playable: file.playable ?? playableOf(file.path),
     subtitles: subtitlesOf(files, fileIndex).map(({ index, language, label }) => ({ language, label, url: subtitlesUrl(ctx, ticket, index) })),
     playlistUrl: playlistUrl(ctx, ticket),
   }

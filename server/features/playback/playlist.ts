@@ -15,11 +15,11 @@ const byName = new Intl.Collator('en', { numeric: true })
  */
 export async function playlistOf(deps: Pick<Deps, 'db' | 'keys' | 'publicUrl'>, { linkId, torrentId }: LiveLink): Promise<{ title: string; m3u: string }> {
   const rows = await deps.db
-    .select({ title: torrents.title, index: torrentFiles.index, path: torrentFiles.path })
+    .select({ title: torrents.title, index: torrentFiles.index, path: torrentFiles.path, seconds: torrentFiles.durationSeconds })
     .from(torrentFiles)
     .innerJoin(torrents, eq(torrents.id, torrentFiles.torrentId))
     .where(eq(torrentFiles.torrentId, torrentId))
   const files = rows.filter(({ path }) => playableOf(path) !== 'no').sort((a, b) => byName.compare(a.path, b.path))
   const title = rows[0]?.title ?? ''
-  return { title, m3u: m3u(title, files.map(({ index, path }) => ({ title: path.split('/').at(-1) ?? path, url: streamUrl(deps, { linkId, fileIndex: index }, path) }))) }
+  return { title, m3u: m3u(title, files.map(({ index, path, seconds }) => ({ title: path.split('/').at(-1) ?? path, seconds, url: streamUrl(deps, { linkId, fileIndex: index }, path) }))) }
 }

@@ -1,0 +1,45 @@
+/** What is said to a peer as soon as it can be, and what it says too soon for webtorrent to hear. */
+import type { Torrent, Wire } from 'webtorrent'
+
+/**
+ * Sends each peer that is called what we have and that we are interested right behind our handshake, not a round trip
+ * later in answer to its own (BEP 3 lets both follow at once); acts on what peers say in one packet with their handshake.
+ */
+export function greetEarly(torrent: Torrent): void {
+  const register = torrent._registerPeer.bind(torrent)
+  const early = new WeakSet<Wire>()
+  torrent._registerPeer = (peer) => {
+    register(peer)
+    if (peer.type !== 'tcpOutgoing') return
+    const handshake = peer.handshake.bind(peer)
+    peer.handshake = () => {
+      handshake()
+      if (!peer.wire || !torrent.ready || !torrent.pieces.some((piece) => piece !== null)) return
+      early.add(peer.wire)
+      introduce(torrent, peer.wire)
+    }
+  }
+  torrent.on('wire', (wire: Wire) => {
+    // Said again in answer to its bitfield: a peer that is webtorrent itself hears nothing that comes with a handshake.
+    if (early.has(wire)) wire.amInterested = false
+    // By then webtorrent listens; for what came before, it looks at `peerPieces` alone.
+    setImmediate(() => {
+      if (torrent.destroyed || wire.destroyed) return
+      if (wire.peerInterested) wire.unchoke()
+      torrent._updateWire(wire)
+    })
+  })
+}
+
+function introduce(torrent: Torrent, wire: Wire): void {
+  const told = Uint8Array.from(torrent.bitfield.buffer)
+  wire.bitfield(torrent.bitfield)
+  wire.interested()
+  // webtorrent would say it now; all that is left to say is what has come since.
+  wire.bitfield = wire.haveAll = wire.haveNone = () => {
+    for (let piece = 0; piece < torrent.pieces.length; piece += 1) {
+      const known = ((told[piece >> 3] ?? 0) >> (7 - (piece & 7))) & 1
+      if (!known && torrent.bitfield.get(piece)) wire.have(piece)
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import type { Request, Torrent, Wire } from 'webtorrent'
+import { Pipeline } from './pipeline.ts'
+
+/**
+ * An answer that takes so long, beyond two of the wire's shortest, is late: a piece that a reader waits for is then asked
+ * of another peer. Several times what a wire's own queue takes.
+ */
+const lateMs = 500
+const lookEveryMs = 250
+/** Late blocks may go beyond the depth of the wire they are moved to: what it was asked for before is less urgent. */
+const spare = 16
+
+interface PeerState {
+  readonly pipeline: Pipeline
+  lastAnswerAt: number
+  /** Took requests and let all of them go late: asked for one block at a time, and nothing urgent, until it answers. */
+  stalls: boolean
+}
+
+/**
+ * What each peer is asked for. Takes the place of `Torrent._updateWire`, which first asks a new wire for one block of the
+ * *last* piece wanted and waits for it (a round trip lost), then ramps up slowly, and takes no block back from a peer
+ * that trickles as long as others are as slow by its five-second mean.
+ */
+export class Requests {
+  #torrent: Torrent
+  /** Pieces wanted, the most urgent first. */
+  #order: readonly number[] = []
+  /** Those that a reader waits for. */
+  #heads: ReadonlySet<number> = new Set()
+  #peers = new WeakMap<Wire, PeerState>()
+  #askedAt = new WeakMap<Request, number>()
+  /** Who sent blocks of the pieces that are being put together. */
+  #sources = new Map<number, Set<Wire>>()
+  #asking: Wire | null = null
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(torrent: Torrent) {
+    this.#torrent = torrent
+    torrent._updateWire = (wire) => this.#fill(wire)
+    torrent.on('warning', (error: Error) => {
+      const failed = /^Piece (\d+) failed verification$/.exec(error.message)?.[1]
+      if (failed !== undefined) this.#sources.delete(Number(failed))
+    })
+  }
+
+  /** From now on asks for these pieces, the most urgent first, and takes back at once what is asked for beyond them: a seek would wait behind it. */
+  want(order: readonly number[], heads: readonly number[]): void {
+    const wanted = new Set(order)
+    this.#order = order
+    this.#heads = new Set(heads)
+    for (const wire of this.#torrent.wires) {
+      for (const { piece, offset, length } of [...wire.requests]) if (!wanted.has(piece)) wire.cancel(piece, offset, length)
+    }
+    this.#torrent._update()
+    if (order.length === 0) this.close()
+    else this.#timer ??= setInterval(() => this.#lookForLate(), lookEveryMs)
+  }
+
+  /** Who sent this piece, which has been found right. Forgets it. */
+  takeSources(piece: number): Iterable<Wire> {
+    const sources = this.#sources.get(piece)
+    this.#sources.delete(piece)
+    return sources ?? []
+  }
+
+  close(): void {
+    if (this.#timer) clearInterval(this.#timer)
+    this.#timer = null
+  }
+
+  #fill(wire: Wire): void {
+    if (wire.destroyed || wire.peerChoking) return
+    const { pipeline, stalls } = this.#stateOf(wire)
+    const depth = stalls ? 1 : pipeline.depth
+    if (wire.requests.length + 1 > depth) return
+    const yields = stalls || this.#isSlow(wire)
+    for (const piece of this.#order) {
+      if (!wire.peerPieces.get(piece) || (yields && this.#heads.has(piece) && this.#others(wire, piece).length > 0)) continue
+      while (this.#ask(wire, piece)) if (wire.requests.length + 1 > depth) return
+    }
+  }
+
+  /** Moves the late blocks of pieces that a reader waits for to peers that answer sooner. */
+  #lookForLate(): void {
+    const now = performance.now()
+    for (const wire of this.#torrent.wires) {
+      const state = this.#stateOf(wire)
+      const late = wire.requests.filter((request) => now - (this.#askedAt.get(request) ?? now) > lateMs + 2 * state.pipeline.fastestMs)
+      if (late.length > 0 && now - state.lastAnswerAt > lateMs) state.stalls = true
+      for (const { piece, offset, length } of late) {
+        const [other] = this.#heads.has(piece) ? this.#others(wire, piece) : []
+        if (!other) continue
+        wire.cancel(piece, offset, length) // which gives the block back, so that it is the next one to be given out
+        this.#ask(other, piece)
+      }
+    }
+    this.#torrent._update()
+  }
+
+  /** Peers that can be expected to send blocks of the piece sooner, the promptest first. */
+  #others(wire: Wire, piece: number): Wire[] {
+    const latencyOf = (other: Wire) => this.#stateOf(other).pipeline.latencyMs ?? 0
+    const own = this.#stateOf(wire)
+    const bearable = own.stalls ? Infinity : Math.max(lateMs, own.pipeline.latencyMs ?? 0) / 2
+    return this.#torrent.wires
+      .filter((other) => other !== wire && !other.destroyed && !other.peerChoking && other.peerPieces.get(piece) && latencyOf(other) < bearable)
+      .filter((other) => !this.#stateOf(other).stalls && other.requests.length < this.#stateOf(other).pipeline.depth + spare)
+      .sort((one, another) => latencyOf(one) - latencyOf(another))
+  }
+
+  #isSlow(wire: Wire): boolean {
+    const { latencyMs, fastestMs } = this.#stateOf(wire).pipeline
+    return latencyMs !== null && latencyMs > lateMs + 2 * fastestMs
+  }
+
+  #ask(wire: Wire, piece: number): boolean {
+    const inFlight = wire.requests.length
+    const state = this.#stateOf(wire)
+    if (inFlight === 0) state.lastAnswerAt = performance.now()
+    this.#asking = wire
+    this.#torrent._request(wire, piece, false)
+    this.#asking = null
+    const request = wire.requests.at(-1)
+    if (wire.requests.length === inFlight || !request) return false
+    const askedAt = performance.now()
+    this.#askedAt.set(request, askedAt)
+    const { callback } = request
+    request.callback = (error, block) => {
+      if (!error) this.#onBlock(wire, state, piece, performance.now() - askedAt, inFlight + 1)
+      callback(error, block)
+    }
+    return true
+  }
+
+  #onBlock(wire: Wire, state: PeerState, piece: number, latencyMs: number, place: number): void {
+    state.lastAnswerAt = performance.now()
+    state.stalls = false
+    const { reqq } = wire.peerExtendedHandshake
+    state.pipeline.answered(latencyMs, place, typeof reqq === 'number' && reqq > 0 ? reqq : undefined)
+    let sources = this.#sources.get(piece)
+    if (!sources) this.#sources.set(piece, sources = new Set())
+    sources.add(wire)
+  }
+
+  #stateOf(wire: Wire): PeerState {
+    let state = this.#peers.get(wire)
+    if (state) return state
+    state = { pipeline: new Pipeline(this.#torrent.pieceLength), lastAnswerAt: performance.now(), stalls: false }
+    this.#peers.set(wire, state)
+    // `_request` bounds what is in flight by this measure: while it is we who ask, the depth is ours to decide.
+    const measured = wire.downloadSpeed
+    wire.downloadSpeed = (bytes) => (this.#asking === wire ? Infinity : measured(bytes))
+    return state
+  }
+}
