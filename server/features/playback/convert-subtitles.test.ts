@@ -9,8 +9,8 @@ test('makes WebVTT in a thread of its own, of many files at once', async () => {
 })
 
 test('a file that takes the thread down is refused, and the next one is read (control D5)', async () => {
-  // 256 MB of text are more than the thread may have; files of 4 MB and less are what the route lets in
-  const huge = Buffer.alloc(256 * 1024 * 1024, '00:00:01,000 --> 00:00:02,000\nх\n')
+  // 128 MB of text are more than the thread may have; files of 4 MB and less are what the route lets in
+  const huge = Buffer.alloc(128 * 1024 * 1024, '00:00:01,000 --> 00:00:02,000\nх\n')
   await expect(convertSubtitles(huge, 'srt')).rejects.toMatchObject({ status: 422, code: 'subtitles_unreadable' })
   expect(await convertSubtitles(cue, 'srt')).toContain('Hello')
 })
