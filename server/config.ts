@@ -84,7 +84,7 @@ export const settings = {
   CACHE_BYTES: { schema: integer(67_108_864, Number.MAX_SAFE_INTEGER).default(21_474_836_480), default: '21474836480 (20 GiB)', about: 'Most bytes of torrent data kept on disk; a title that would pass it is not started.' },
   SWARM_TIMEOUT_SECONDS: { schema: integer(1, 600).default(30), default: '30', about: 'How long a player waits for bytes from the swarm before 504, or before its connection is closed.' },
   STREAMS_PER_USER: { schema: integer(1, 1_000).default(10), default: '10', about: 'How many streams one account may have at the same time, on all nodes together. Several ranges of one file by one link are one stream.' },
-  STREAMS_PER_NODE: { schema: integer(1, 100_000).default(200), default: '200', about: 'How many streams one node serves at the same time; further ones are answered 503. Each answer being sent takes 1 MiB of memory.' },
+  STREAMS_PER_NODE: { schema: integer(1, 100_000).default(200), default: '200', about: 'How many streams one node serves at the same time; further ones are answered 503. Each range being sent takes 1 MiB of memory.' },
   STREAM_BYTES_PER_SECOND: { schema: integer(65_536, Number.MAX_SAFE_INTEGER).optional(), default: 'none', about: 'Most bytes per second of one stream, after a burst of four seconds. Films of highest quality need up to 16000000.' },
   PASSWORD_STRICT: { schema: onOff.default(false), default: 'off', about: 'New passwords must also have mixed case and a symbol. Long ones that are hard to guess are as good without.' },
   HIBP_FILE: { schema: z.string().optional(), default: 'none', about: 'The Pwned Passwords list ("SHA-1:count" a line, ordered by hash, any size): new passwords found in it are refused. It is searched where it lies; nothing is sent anywhere.' },

@@ -28,7 +28,7 @@ export type LiveStreams = {
 }
 
 /** One more range of a stream cuts the oldest: a phone that changed its network left it behind. */
-const mostRanges = 8
+const mostRanges = 16
 /** A stream is over when nothing of it was asked for so long: players ask for the next range within it. */
 const lingerMs = 1_000
 
