@@ -1,5 +1,6 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { reserveStream } from '../features/playback/stream-rows.ts'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
 import { startSwarm, type Swarm } from '../test/swarm.ts'
@@ -77,6 +78,15 @@ describe('streams of one account', () => {
     expect(playing.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429])
     playing.forEach(({ stop }) => stop())
     await noneLeft(viewer)
+    // and on all connections of both nodes to the database at once
+    const [row] = await app.deps.sql<{ id: string }[]>`select id from playback_links where user_id = ${viewer.userId} limit 1`
+    const reserve = (fileIndex: number) => {
+      const { deps } = fileIndex % 2 === 0 ? app : other
+      const now = deps.now()
+      return reserveStream(deps, { userId: viewer.userId, linkId: row?.id ?? '', fileIndex, nodeId: deps.newId(), startedAt: now, bytesSent: 0, bytesPerSecond: 0, seenAt: now })
+    }
+    const outcomes = await Promise.allSettled(Array.from({ length: 40 }, (_, n) => reserve(n)))
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(2)
   })
 
   test('the ranges of one link are one stream; more than a player needs cut the oldest', async () => {

@@ -30,10 +30,10 @@ async function link(): Promise<Right & { linkId: string }> {
 const endsSoon = (signal: AbortSignal) => vi.waitFor(() => expect(signal.aborted).toBe(true), { timeout: 10_000, interval: 10 })
 
 /** Endings with a channel that says and knows what the test wants. */
-function withChannel(live: () => boolean, now = app.deps.now) {
+function withChannel(live: () => boolean, { now = app.deps.now, keepAliveMs = 60_000 } = {}) {
   const listeners: ((revocation: Revocation) => void)[] = []
   const revocations = { ...app.deps.revocations, live, subscribe: (listener: (revocation: Revocation) => void) => (listeners.push(listener), () => undefined) }
-  const endings = createEndings({ ...app.deps, now, revocations }, { recheckMs: 20, keepAliveMs: 20 })
+  const endings = createEndings({ ...app.deps, now, revocations }, { recheckMs: 20, keepAliveMs })
   return { endings, say: (revocation: Revocation) => listeners.forEach((listener) => listener(revocation)), [Symbol.dispose]: () => endings.close() }
 }
 const hold = (endings: Endings, right: Right, mark = endings.mark()) => endings.hold(right, mark)
@@ -93,7 +93,7 @@ describe('what is held ends', () => {
 describe('the clock', () => {
   test('a link in use lives on for hours, and ends after a day', async () => {
     let now = new Date()
-    using channel = withChannel(() => true, () => now)
+    using channel = withChannel(() => true, { now: () => now, keepAliveMs: 20 })
     const right = await link()
     await app.deps.sql`update sessions set expires_at = now() + interval '9 days', absolute_expires_at = now() + interval '9 days' where public_id = ${right.sessionId}`
     const held = hold(channel.endings, right)
@@ -108,7 +108,7 @@ describe('the clock', () => {
   })
 
   test('what hangs on no link ends with the idle end of its session', async () => {
-    using channel = withChannel(() => true)
+    using channel = withChannel(() => true, { keepAliveMs: 20 })
     const right = { ...(await link()), linkId: null }
     const held = hold(channel.endings, right)
     await app.deps.sql`update sessions set expires_at = now() - interval '1 second' where public_id = ${right.sessionId}`

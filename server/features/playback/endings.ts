@@ -62,11 +62,16 @@ export function createEndings(deps: Pick<Deps, 'db' | 'now' | 'revocations' | 'l
   const rechecking = setInterval(() => {
     if (!deps.revocations.live()) void recheck()
   }, every.recheckMs).unref()
+  let touching = false
   const keepingAlive = setInterval(() => {
+    // a slow one must not undo what the next has written
+    if (touching) return
+    touching = true
     touchLinks(deps, linkIdsOf([...all]))
       // what ended by the clock alone was announced by nobody
       .then(endTheDead)
       .catch((error: unknown) => logError(deps.log, error, 'playback links could not be kept alive'))
+      .finally(() => (touching = false))
   }, every.keepAliveMs).unref()
 
   return {
