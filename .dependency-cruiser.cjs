@@ -6,7 +6,9 @@ const tests = String.raw`\.(test|spec)\.tsx?$|^(server/test|e2e)/`
 const npm = (...names) => `(^|/)node_modules/(${names.join('|')})/`
 const ours = '^(server|db|admin|scripts|e2e)/'
 // What the server uses of the engine: how to speak with it, and how to read the verified bytes that it left on disk.
-const engineDoors = String.raw`^server/engine/(contract|client|reader|segments)\.ts$`
+const engineDoors = String.raw`^server/engine/(contract|client|reader|segments|segment-reader)\.ts$`
+// What the server uses of the examiner of media files, which is a process as well.
+const mediaDoors = String.raw`^server/media/(contract|examine)\.ts$`
 const torrentPackages = ['webtorrent', 'bittorrent-[^/]+', 'torrent-[^/]+', 'create-torrent', 'parse-torrent', 'bencode', 'ut_[^/]+', 'node-datachannel', 'utp-native', 'ip-set']
 
 /** @param {string} name @param {string} comment @param {object} from @param {object} to */
@@ -39,7 +41,7 @@ module.exports = {
     // 4
     forbid('feature-stands-on-kit-lib-db', 'Features know neither the edges nor how the app is put together.', { path: '^server/features/', pathNot: tests }, {
       path: ours,
-      pathNot: String.raw`^server/(features|kit|lib)/|^db/|^server/config\.ts$|${engineDoors}`,
+      pathNot: String.raw`^server/(features|kit|lib)/|^db/|^server/config\.ts$|${engineDoors}|${mediaDoors}`,
     }),
     forbid(
       'sibling-through-its-front',
@@ -78,6 +80,12 @@ module.exports = {
       path: '^server/engine/',
       pathNot: engineDoors,
     }),
+    forbid('examiner-imports-lib-only', 'It parses hostile files: what it does not know, nobody gets out of it.', { path: '^server/media/', pathNot: tests }, { path: ours, pathNot: '^server/(media|lib)/' }),
+    forbid('examiner-through-its-doors', 'The examiner is a process: others know its contract and how to ask it.', { path: ours, pathNot: `${tests}|^server/media/` }, {
+      path: '^server/media/',
+      pathNot: mediaDoors,
+    }),
+    forbid('hostile-media-is-parsed-apart', 'Only the examiner loads the parser (control D5).', { path: ours, pathNot: `${tests}|^server/media/main\\.ts$` }, { path: npm('mediainfo\\.js') }),
 
     // the edges, and what is not shipped
     forbid('http-stands-on-kit-lib-features', 'An edge knows how requests arrive, and no table; deps reach it as an argument.', { path: '^server/http/', pathNot: tests }, {

@@ -10,9 +10,8 @@ export async function startPreview({ api, form, attempt }: AppLoadContext): Prom
   const fileIndex = /^\d{1,7}$/.test(form.get('fileIndex') ?? '') ? Number(form.get('fileIndex')) : -1
   const outcome = await attempt(async () => {
     const { files } = await api.moderation.details({ torrentId })
-    const { url, mimeType } = await api.playback.preview({ torrentId, fileIndex })
-    const file = files.find(({ index }) => index === fileIndex)
-    return { url, mimeType, path: file?.path ?? '', playable: file?.playable ?? 'no' }
+    const { url, mimeType, playable } = await api.playback.preview({ torrentId, fileIndex })
+    return { url, mimeType, playable, path: files.find(({ index }) => index === fileIndex)?.path ?? '' }
   })
   return outcome.ok ? { preview: outcome.value, problem: null } : { preview: null, problem: outcome.problem }
 }

@@ -18,6 +18,7 @@ const tables: Record<string, { app: string; maintenance: string }> = {
   invites: { app: 'siu', maintenance: 'sd' },
   keys: { app: 'siu', maintenance: 'sd' },
   known_devices: { app: 'siu', maintenance: 'sd' },
+  live_streams: { app: 'siud', maintenance: 'sd' },
   passkeys: { app: 'siu', maintenance: 'sd' },
   playback_links: { app: 'siu', maintenance: 'sd' },
   rate_limits: { app: 'siud', maintenance: 'sd' },
@@ -95,6 +96,13 @@ describe('the app role', () => {
     expect(Object.values(role ?? {})).toEqual([false, false, false, false, false])
     expect(await as('superuser')`select 1 from pg_class where relowner = 'ts_app'::regrole union select 1 from pg_proc where proowner = 'ts_app'::regrole union select 1 from pg_namespace where nspowner = 'ts_app'::regrole`).toHaveLength(0)
     expect(await as('superuser')`select 1 from pg_auth_members where member = 'ts_app'::regrole or roleid = 'ts_app'::regrole`).toHaveLength(0)
+  })
+
+  it('fills in what is found out about a file, and changes nothing of what was verified', async () => {
+    const facts = ['examined_at', 'container', 'playable', 'duration_seconds', 'bytes_per_second', 'index_at', 'tracks']
+    const columns = await as('superuser')<{ name: string }[]>`select attname as name from pg_attribute where attrelid = 'torrent_files'::regclass and attnum > 0`
+    expect(columns.map(({ name }) => name)).toEqual(['torrent_id', 'index', 'path', 'size_bytes', 'mime_type', ...facts])
+    for (const { name } of columns) expect(await attempt('app', `update torrent_files set ${name} = ${name} where false`), name).toBe(facts.includes(name) ? 'done' : denied)
   })
 
   test.each([

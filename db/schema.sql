@@ -10,6 +10,19 @@ CREATE OR REPLACE FUNCTION public.immutable_unaccent(value text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN unaccent('unaccent'::regdictionary, value);
 
+CREATE OR REPLACE FUNCTION public.purge_playback_links(at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare gone bigint;
+begin
+  delete from public.playback_links where expires_at < least(at, now()) - interval '1 day';
+  get diagnostics gone = row_count;
+  return gone;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.search_query(typed text)
  RETURNS tsquery
  LANGUAGE sql
@@ -180,6 +193,18 @@ create table known_devices (
 );
 CREATE INDEX known_devices_user_idx ON public.known_devices USING btree (user_id) WHERE (removed_at IS NULL);
 
+create unlogged table live_streams (
+  link_id uuid not null,
+  file_index integer not null,
+  node_id uuid not null,
+  started_at timestamp(3) with time zone not null,
+  bytes_sent bigint not null,
+  bytes_per_second bigint not null,
+  seen_at timestamp(3) with time zone not null,
+  constraint live_streams_link_id_file_index_node_id_pk PRIMARY KEY (link_id, file_index, node_id),
+  constraint live_streams_link_id_playback_links_id_fk FOREIGN KEY (link_id) REFERENCES playback_links(id) ON DELETE CASCADE
+);
+
 create table passkeys (
   id uuid not null,
   user_id uuid not null,
@@ -298,7 +323,18 @@ create table torrent_files (
   path text not null,
   size_bytes bigint not null,
   mime_type text not null,
+  examined_at timestamp(3) with time zone,
+  container text,
+  playable text,
+  duration_seconds double precision,
+  bytes_per_second bigint,
+  index_at text,
+  tracks jsonb,
   constraint torrent_files_torrent_id_index_pk PRIMARY KEY (torrent_id, index),
+  constraint torrent_files_examined CHECK (((examined_at IS NOT NULL) OR (playable IS NULL))),
+  constraint torrent_files_index_at CHECK ((index_at = ANY (ARRAY['start'::text, 'end'::text]))),
+  constraint torrent_files_playable CHECK ((playable = ANY (ARRAY['direct'::text, 'external_player'::text, 'no'::text]))),
+  constraint torrent_files_rate CHECK ((bytes_per_second > 0)),
   constraint torrent_files_torrent_id_torrents_id_fk FOREIGN KEY (torrent_id) REFERENCES torrents(id)
 );
 
@@ -398,6 +434,7 @@ grant insert, select on ingest_batches to ts_app;
 grant insert, select, update on invites to ts_app;
 grant insert, select, update on keys to ts_app;
 grant insert, select, update on known_devices to ts_app;
+grant delete, insert, select, update on live_streams to ts_app;
 grant insert, select, update on passkeys to ts_app;
 grant insert, select, update on playback_links to ts_app;
 grant delete, insert, select, update on rate_limits to ts_app;
@@ -406,6 +443,13 @@ grant insert, select, update on refresh_tokens to ts_app;
 grant insert, select, update on sessions to ts_app;
 grant insert, select, update on setup_links to ts_app;
 grant insert, select on torrent_files to ts_app;
+grant update (bytes_per_second) on torrent_files to ts_app;
+grant update (container) on torrent_files to ts_app;
+grant update (duration_seconds) on torrent_files to ts_app;
+grant update (examined_at) on torrent_files to ts_app;
+grant update (index_at) on torrent_files to ts_app;
+grant update (playable) on torrent_files to ts_app;
+grant update (tracks) on torrent_files to ts_app;
 grant insert, select on torrent_infos to ts_app;
 grant insert, select, update on torrents to ts_app;
 grant insert, select, update on totp_factors to ts_app;
@@ -421,6 +465,7 @@ grant delete, select on ingest_batches to ts_maintenance;
 grant delete, select on invites to ts_maintenance;
 grant delete, select on keys to ts_maintenance;
 grant delete, select on known_devices to ts_maintenance;
+grant delete, select on live_streams to ts_maintenance;
 grant delete, select on passkeys to ts_maintenance;
 grant delete, select on playback_links to ts_maintenance;
 grant delete, select on rate_limits to ts_maintenance;

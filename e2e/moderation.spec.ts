@@ -49,6 +49,12 @@ test('a title that a machine offered is watched, with seeking, and approved', as
   const token = await signInByApi(instance.api, moderator)
   const { items } = await instance.api.call('GET', '/torrents/search?q=clip', { token, answer: Found })
   expect(items.map(({ title }) => title)).toContain('The clip')
+  // watching it had the file looked into
+  await expect(async () => {
+    await page.reload()
+    await expect(page.getByRole('listitem').filter({ hasText: 'Clip.mp4' })).toContainText(/video\/mp4 · 0:24\s*Plays directly/, { timeout: 1_000 })
+  }).toPass({ timeout: 30_000 })
+  await page.screenshot({ path: info.outputPath('looked-into.png'), fullPage: true })
 })
 
 test('a title is approved right in the queue', async ({ page, instance, moderator }) => {

@@ -1,5 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { createEndings } from './features/playback/endings.ts'
 import { createLiveStreams } from './features/playback/live-streams.ts'
+import { createProgressHub } from './features/playback/progress-hub.ts'
 import { repeatErasures } from './features/users/erasure.ts'
 import { jsonBodies } from './http/bodies.ts'
 import { createActorReader } from './http/context.ts'
@@ -12,10 +14,13 @@ import { securityHeaders } from './http/headers.ts'
 import { mountExports } from './http/exports.ts'
 import { mountHealth } from './http/health.ts'
 import { wrongMethods } from './http/methods.ts'
+import { mountPlaylist } from './http/playlist.ts'
 import { problemDocuments } from './http/problems.ts'
+import { mountProgress } from './http/progress.ts'
 import { requestLog } from './http/request-log.ts'
 import { mountRest } from './http/rest.ts'
 import { mountStream } from './http/stream.ts'
+import { mountSubtitles } from './http/subtitles.ts'
 import { readCertificate } from './http/certificate.ts'
 import { mountTrpc } from './http/trpc.ts'
 import type { Deps } from './kit/context.ts'
@@ -56,8 +61,14 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
     logger: false,
   }) as unknown as FastifyInstance
 
-  const streams = createLiveStreams(deps)
-  app.addHook('preClose', () => streams.drain(edges.streamGraceMs))
+  const endings = createEndings(deps)
+  const streams = createLiveStreams(deps, endings)
+  const hub = createProgressHub(deps)
+  app.addHook('preClose', async () => {
+    hub.close()
+    await streams.drain(edges.streamGraceMs)
+    endings.close()
+  })
   const readActor = createActorReader(deps)
 
   problemDocuments(app, deps)
@@ -74,6 +85,9 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   mountDocuments(app, deps)
   mountRest(app, deps, readActor)
   mountStream(app, deps, streams)
+  mountPlaylist(app, deps)
+  mountSubtitles(app, deps, endings)
+  mountProgress(app, deps, readActor, endings, hub)
   mountExports(app, deps)
   await app.register(async (scope) => mountTrpc(scope, deps, readActor))
   await app.register((scope) => mountConsole(scope, deps))

@@ -39,6 +39,7 @@ test('with an empty environment everything has its default', () => {
       uploadBytesPerSecond: 1_048_576, downloadBytesPerSecond: null, sharePercent: 100, discovery: { dht: false, pex: false, lsd: false, upnp: false },
       memoryBytes: 2 * 1024 ** 3, cacheBytes: 20 * 1024 ** 3, publishedBytes: 100 * 1024 ** 3, freeSpaceBytes: 1024 ** 3, timeoutMs: 30_000,
     },
+    streams: { perUser: 10, perNode: 200, bytesPerSecond: null },
     passwordStrict: false,
     breachedPasswordsFile: null,
     rateLimitFactor: 1,
@@ -71,7 +72,7 @@ test('what is set is used', () => {
     PASSWORD_STRICT: 'on', HIBP_FILE: '/srv/hibp.txt', LOG_LEVEL: 'warn', TORRENT_PORT: '6881', TORRENT_HOST: '0.0.0.0', ALLOW_PRIVATE_PEERS: 'on', CACHE_BYTES: '67108864', PUBLISHED_BYTES: '0', FREE_SPACE_BYTES: '7',
     ALLOW_SERVICE_PORTS: 'on', TORRENT_CONNECTIONS: '9', TORRENT_CONNECTIONS_PER_TITLE: '8', TORRENT_CONNECTS_PER_ADDRESS: '7', TORRENT_UPLOAD_LIMIT: '0', TORRENT_DOWNLOAD_LIMIT: '6',
     SEED_RATIO_PERCENT: '0', TORRENT_DHT: 'on', TORRENT_PEX: 'on', TORRENT_LSD: 'on', TORRENT_UPNP: 'on', TORRENT_MEMORY_BYTES: '268435456',
-    SWARM_TIMEOUT_SECONDS: '5', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
+    SWARM_TIMEOUT_SECONDS: '5', STREAMS_PER_USER: '3', STREAMS_PER_NODE: '50', STREAM_BYTES_PER_SECOND: '2000000', RATE_LIMIT_FACTOR: '10', SIGN_UP_POLICY: 'invite', CATALOGUE_PUBLIC: 'on',
     MIN_APP_VERSIONS: 'android=2.1.0, web=0.9.12', PRIVACY_URL: 'https://TV.example.org/privacy', TERMS_URL: 'https://tv.example.org/terms',
   })
   expect(config).toEqual({
@@ -95,6 +96,7 @@ test('what is set is used', () => {
       uploadBytesPerSecond: null, downloadBytesPerSecond: 6, sharePercent: 0, discovery: { dht: true, pex: true, lsd: true, upnp: true },
       memoryBytes: 268_435_456, cacheBytes: 67_108_864, publishedBytes: 0, freeSpaceBytes: 7, timeoutMs: 5_000,
     },
+    streams: { perUser: 3, perNode: 50, bytesPerSecond: 2_000_000 },
     passwordStrict: true,
     breachedPasswordsFile: '/srv/hibp.txt',
     rateLimitFactor: 10,

@@ -2,6 +2,8 @@ import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
 import { forgetTotpSecrets } from './features/factors/totp-factor.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
+import { purgeLinks } from './features/playback/streams.ts'
+import { examineFile } from './features/playback/examine-file.ts'
 import { tendAccounts } from './features/users/erasure.ts'
 import { makeExport } from './features/users/exports.ts'
 import { forgetUnverified } from './features/users/retention.ts'
@@ -16,8 +18,10 @@ export const jobHandlers: Record<string, JobHandler> = {
   'account.forget_unverified': forgetUnverified,
   'mail.send': sendMail,
   'keys.reseal_columns': resealColumns,
+  'playback.purge_links': purgeLinks,
   'refresh_tokens.wipe_successors': wipeSuccessors,
   'totp.forget_secrets': forgetTotpSecrets,
+  'torrent.examine_file': examineFile,
   'torrent.fetch_metadata': fetchMetadata,
   'torrent.remove_data': removeData,
 }
@@ -26,6 +30,7 @@ export const jobHandlers: Record<string, JobHandler> = {
 export const schedule: Schedule = {
   'account.tend': '7 * * * *',
   'account.forget_unverified': '17 * * * *',
+  'playback.purge_links': '23 * * * *',
   'refresh_tokens.wipe_successors': '* * * * *',
   'totp.forget_secrets': '27 * * * *',
 }

@@ -74,6 +74,8 @@ export const exposed: string[] = [
   'catalogue.details',
   'playback.start',
   'playback.preview',
+  'playback.streams',
+  'playback.endStream',
   'ingest.create',
   'ingest.batch',
   'moderation.list',

@@ -1,9 +1,10 @@
 import type { FetcherWithComponents } from '@remix-run/react'
 import { Button } from './button.tsx'
 import { Csrf } from './csrf.tsx'
-import { formatBytes, formatCount, formatNumber } from './format.ts'
+import { formatBytes, formatCount, formatDuration, formatNumber } from './format.ts'
+import { PlayableBadge, type Playable } from './playable-badge.tsx'
 
-export type TitleFile = { index: number; path: string; sizeBytes: number; mimeType: string; playable: 'direct' | 'external_player' | 'no' }
+export type TitleFile = { index: number; path: string; sizeBytes: number; mimeType: string; playable: Playable; durationSeconds: number | null }
 
 const shownAtFirst = 200
 
@@ -27,9 +28,10 @@ export function Files({ files, all, torrentId, fetcher: { Form, formData, state 
                   <bdi>{file.path}</bdi>
                 </p>
                 <p className="text-sm text-faint" title={`${formatNumber(file.sizeBytes)} bytes`}>
-                  {formatBytes(file.sizeBytes)} · {file.mimeType}
+                  {[formatBytes(file.sizeBytes), file.mimeType, ...(file.durationSeconds === null ? [] : [formatDuration(file.durationSeconds)])].join(' · ')}
                 </p>
               </div>
+              <PlayableBadge playable={file.playable} mimeType={file.mimeType} />
               {file.playable !== 'no' && canPreview && (
                 <Form method="post">
                   <Csrf />

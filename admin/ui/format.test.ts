@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { formatAgo, formatBytes, formatCount, formatExact } from './format.ts'
+import { formatAgo, formatBytes, formatCount, formatDuration, formatExact } from './format.ts'
 
 test.each([
   [0, '0 B'],
@@ -14,6 +14,18 @@ test.each([
   [9e18, '9000 PB'],
 ])('%d bytes are %s', (bytes, text) => {
   expect(formatBytes(bytes)).toBe(text)
+})
+
+test.each([
+  [0.2, '0:00'],
+  [3.6, '0:04'],
+  [59.6, '1:00'],
+  [3_599.4, '59:59'],
+  [3_599.6, '1:00:00'],
+  [5_825.4, '1:37:05'],
+  [360_000, '100:00:00'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(formatDuration(seconds)).toBe(text)
 })
 
 test.each([

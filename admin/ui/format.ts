@@ -9,6 +9,13 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || shown >= 100 ? Math.round(shown) : shown.toFixed(1)} ${bytesUnits[unit] ?? 'B'}`
 }
 
+/** How long a file plays, as players show it: `0:04`, `1:37:05`. */
+export function formatDuration(seconds: number): string {
+  const whole = Math.round(seconds)
+  const parts = whole < 3_600 ? [Math.floor(whole / 60), whole % 60] : [Math.floor(whole / 3_600), Math.floor(whole / 60) % 60, whole % 60]
+  return parts.map((part, at) => (at === 0 ? String(part) : String(part).padStart(2, '0'))).join(':')
+}
+
 const counted = new Intl.NumberFormat('en')
 
 /** `1 file`, `1,204 files`. */

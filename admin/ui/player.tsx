@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'react'
+import type { Playable } from './playable-badge.tsx'
 
-export type Preview = { url: string; path: string; mimeType: string; playable: 'direct' | 'external_player' | 'no' }
+export type Preview = { url: string; path: string; mimeType: string; playable: Playable }
 
 /** Plays a preview, and offers its link to other players: the link is all that they need, so it is shown only when asked for. */
 export function Player({ preview: { url, path, mimeType, playable } }: { preview: Preview }) {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, integer, pgTable, primaryKey, smallint, text, uuid } from 'drizzle-orm/pg-core'
+import { bigint, check, doublePrecision, index, integer, jsonb, pgTable, primaryKey, smallint, text, uuid } from 'drizzle-orm/pg-core'
 import { bytes, moment, searchVector } from './columns.ts'
 
 export const categories = pgTable('categories', {
@@ -80,9 +80,35 @@ export const torrentFiles = pgTable(
     path: text('path').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
     mimeType: text('mime_type').notNull(),
+    /** What was found out by looking into it (decision 0023): null until then, and where the bytes gave no facts. */
+    examinedAt: moment('examined_at'),
+    container: text('container'),
+    playable: text('playable', { enum: ['direct', 'external_player', 'no'] }),
+    durationSeconds: doublePrecision('duration_seconds'),
+    /** The mean over the whole file. */
+    bytesPerSecond: bigint('bytes_per_second', { mode: 'number' }),
+    indexAt: text('index_at', { enum: ['start', 'end'] }),
+    tracks: jsonb('tracks').$type<MediaTrackRow[]>(),
   },
-  (t) => [primaryKey({ columns: [t.torrentId, t.index] })],
+  (t) => [
+    primaryKey({ columns: [t.torrentId, t.index] }),
+    check('torrent_files_playable', sql`${t.playable} in ('direct', 'external_player', 'no')`),
+    check('torrent_files_index_at', sql`${t.indexAt} in ('start', 'end')`),
+    check('torrent_files_rate', sql`${t.bytesPerSecond} > 0`),
+    check('torrent_files_examined', sql`${t.examinedAt} is not null or ${t.playable} is null`),
+  ],
 )
+
+export type MediaTrackRow = {
+  kind: 'video' | 'audio' | 'subtitle'
+  codec: string
+  profile: string | null
+  language: string | null
+  width: number | null
+  height: number | null
+  channels: number | null
+  bitDepth: number | null
+}
 
 /** The verified info dictionary (BEP 3), apart from the title because it is large and seldom read. */
 export const torrentInfos = pgTable('torrent_infos', {

@@ -1,10 +1,13 @@
-import { index, integer, pgTable, text, uuid } from 'drizzle-orm/pg-core'
+import { bigint, index, integer, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
 import { torrents } from './catalogue.ts'
 import { moment } from './columns.ts'
 import { sessions } from './sessions.ts'
 import { users } from './users.ts'
 
-/** What a playback ticket stands for (control D2): one user, one session, one file. Ends with any of them. */
+/**
+ * What playback tickets stand for (control D2): one user, one session, one title, and the file that was asked for. Ends with any
+ * of them. A playlist's tickets for the title's other files hang on the same row.
+ */
 export const playbackLinks = pgTable(
   'playback_links',
   {
@@ -31,4 +34,24 @@ export const playbackLinks = pgTable(
     index('playback_links_torrent_idx').on(t.torrentId),
     index('playback_links_expiry_idx').on(t.expiresAt),
   ],
+)
+
+/**
+ * Which files of which links are being read, as each node tells every few seconds (control D7): what is in flight, so it is
+ * unlogged, and rows that nobody renews count no more.
+ */
+export const liveStreams = pgTable(
+  'live_streams',
+  {
+    linkId: uuid('link_id')
+      .notNull()
+      .references(() => playbackLinks.id, { onDelete: 'cascade' }),
+    fileIndex: integer('file_index').notNull(),
+    nodeId: uuid('node_id').notNull(),
+    startedAt: moment('started_at').notNull(),
+    bytesSent: bigint('bytes_sent', { mode: 'number' }).notNull(),
+    bytesPerSecond: bigint('bytes_per_second', { mode: 'number' }).notNull(),
+    seenAt: moment('seen_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.linkId, t.fileIndex, t.nodeId] })],
 )

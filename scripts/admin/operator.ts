@@ -53,6 +53,7 @@ const noEngine: EngineClient = {
   open: refused,
   metadata: refused,
   warm: refused,
+  buffered: refused,
   remove: refused,
   evict: refused,
   stats: refused,

@@ -1,11 +1,12 @@
 import type WebTorrent from 'webtorrent'
 import type { Torrent } from 'webtorrent'
 import { isPublicAddress } from '../lib/addresses.ts'
+import { bufferedStretches } from '../lib/buffered.ts'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
 import { StorageFull, type Cache } from './cache.ts'
 import { chunkStoreOf } from './chunk-store.ts'
-import { EngineError, type EngineErrorCode, type EngineSettings, type TorrentStats } from './contract.ts'
+import { EngineError, type EngineErrorCode, type EngineReply, type EngineSettings, type TorrentStats } from './contract.ts'
 import { encryptOnRefusal } from './encryption.ts'
 import { greetEarly } from './greeting.ts'
 import { piecesOfSegment } from './piece-spans.ts'
@@ -35,6 +36,8 @@ export interface ActiveTorrentOptions {
   readonly onIdle: () => void
 }
 
+/** A file in more stretches than this is told by its longest. */
+const mostStretches = 256
 /** Without any peer, trackers are asked again after this long, then after twice as long each time. */
 const reannounce = { firstMs: 5_000, mostMs: 60_000 }
 
@@ -155,6 +158,15 @@ export class ActiveTorrent {
       verifiedPieces: this.#storage?.stored.count() ?? 0,
       pieces: this.#options.info.pieceHashes.length / 20,
     }
+  }
+
+  /** Null where there is no such file, or before it is known what is on disk. */
+  buffered(fileIndex: number): EngineReply<'buffered'> {
+    const { files, pieceLength } = this.#options.info
+    const [file, storage] = [files[fileIndex], this.#storage]
+    if (!file || !storage) return null
+    const { peers, downloadSpeed, uploadSpeed } = this.stats()
+    return { peers, downloadSpeed, uploadSpeed, stretches: bufferedStretches((piece) => storage.stored.has(piece), file, pieceLength, mostStretches) }
   }
 
   /** Leaves the swarm; resolves when nothing is written any more. */

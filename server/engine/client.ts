@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EngineError, EngineSettings, type EngineInput, type GivenEngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
+import { EngineError, EngineSettings, type EngineInput, type EngineReply, type GivenEngineSettings, type EngineStats, type FromEngine, type TorrentLayout } from './contract.ts'
 import { EngineProcess } from './process.ts'
 import { Reader, type RangeReader, type ReaderLink, type TorrentSource, type WantedRange } from './reader.ts'
 
@@ -21,6 +21,8 @@ export interface EngineClient extends AsyncDisposable {
    * The engine keeps few torrents so; the one warmed longest ago makes room.
    */
   warm(source: TorrentSource, forMs: number): Promise<void>
+  /** What of a file is on disk and how it comes in; null while nobody reads the torrent. */
+  buffered(file: EngineInput<'buffered'>): Promise<EngineReply<'buffered'>>
   /** Ends its readers, leaves the swarm, deletes its data. */
   remove(infoHash: string): Promise<void>
   /** Drops what no reader needs of a torrent, or of one file of it; resolves with how many bytes that freed. */
@@ -127,6 +129,10 @@ class SupervisedEngine implements EngineClient {
   async warm(source: TorrentSource, forMs: number): Promise<void> {
     const engine = await this.#engine()
     await engine.withOpen(source, () => engine.request('warm', { infoHash: source.infoHash, forMs }))
+  }
+
+  async buffered(file: EngineInput<'buffered'>): Promise<EngineReply<'buffered'>> {
+    return (await this.#engine()).request('buffered', file)
   }
 
   async remove(infoHash: string): Promise<void> {

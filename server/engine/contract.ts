@@ -73,6 +73,8 @@ export const Want = z.strictObject({ readerId, infoHash, fileIndex: z.int().min(
 export const Evict = z.strictObject({ infoHash, fileIndex: z.int().min(0).optional() })
 /** Asks to call a torrent's peers, and to fetch nothing, so that a reader who comes in this time starts at once. */
 export const Warm = z.strictObject({ infoHash, forMs: z.int().min(1).max(60_000) })
+/** What of a file is there, and how it comes in. */
+export const BufferedFile = z.strictObject({ infoHash, fileIndex: z.int().min(0) })
 export const InfoHashOnly = z.strictObject({ infoHash })
 const Nothing = z.strictObject({})
 
@@ -86,6 +88,7 @@ export const FromServer = z.union([
     request('metadata', FetchMetadata),
     request('want', Want),
     request('warm', Warm),
+    request('buffered', BufferedFile),
     request('remove', InfoHashOnly),
     request('evict', Evict),
     request('stats', Nothing),
@@ -138,6 +141,9 @@ export type CacheStats = z.infer<typeof CacheStats>
 export const EngineStats = z.object({ torrents: z.array(TorrentStats), fetchedBytes: z.int(), sentBytes: z.int(), cache: CacheStats })
 export type EngineStats = z.infer<typeof EngineStats>
 
+/** Stretches of the file on disk, verified, `end` excluded, ascending: the longest of very many. Speeds are the torrent's, in bytes per second. */
+export const FileBuffer = z.object({ peers: z.int(), downloadSpeed: z.number(), uploadSpeed: z.number(), stretches: z.array(z.object({ start: position, end: position })) })
+
 export const engineReplies = {
   configure: z.object({ port: z.int() }),
   open: TorrentLayout,
@@ -145,6 +151,8 @@ export const engineReplies = {
   metadata: bytes,
   want: z.null(),
   warm: z.null(),
+  /** Null while nobody reads the torrent. */
+  buffered: FileBuffer.nullable(),
   remove: z.null(),
   evict: z.object({ freedBytes: z.int() }),
   stats: EngineStats,

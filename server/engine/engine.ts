@@ -116,6 +116,10 @@ export class Engine {
     if (this.#warm.size > mostWarm && oldest) this.#leave(oldest)
   }
 
+  buffered({ infoHash, fileIndex }: Input<'buffered'>): EngineReply<'buffered'> {
+    return this.#known.get(infoHash)?.active?.buffered(fileIndex) ?? null
+  }
+
   progress(readerId: number, position: number): void {
     this.#readers.get(readerId)?.active?.progress(readerId, position)
   }

@@ -51,6 +51,7 @@ async function answer(request: EngineRequest): Promise<EngineReply<EngineRequest
     case 'metadata': return engine.metadata(request.input)
     case 'want': return (await engine.want(request.input)) ?? null
     case 'warm': return engine.warm(request.input) ?? null
+    case 'buffered': return engine.buffered(request.input)
     case 'remove': return (await engine.remove(request.input)) ?? null
     case 'evict': return engine.evict(request.input)
     case 'stats': return engine.stats()

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Actor, Deps } from '../kit/context.ts'
 import { Invalid } from '../kit/errors.ts'
-import { createCallerFactory, type Meta } from '../kit/procedure.ts'
+import { createCallerFactory, type Meta, type Rest } from '../kit/procedure.ts'
 import { appRouter, exposed } from '../router.ts'
 import { createCtx, requestInfo } from './context.ts'
 
@@ -55,7 +55,7 @@ function callByPath(caller: unknown, path: string): (input: unknown) => Promise<
 }
 
 /** Query and path arrive as text: numbers and booleans are read strictly where the schema has them, and nothing else is coerced. */
-function inputDecoder({ rest, input }: RestProcedure): (request: FastifyRequest) => unknown {
+export function inputDecoder({ rest, input }: { rest: Pick<Rest, 'method'>; input: z.ZodObject | null }): (request: FastifyRequest) => unknown {
   if (!input) return refuseAnyInput
   const json = z.toJSONSchema(input, { target: 'openapi-3.0', io: 'input' }) as { properties?: Record<string, { type?: string }> }
   const readText = (key: string, value: unknown): unknown => {

@@ -3,17 +3,20 @@
  * faster than the player takes them. Knows node:http alone.
  */
 import type { ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AvailableBytes } from '../engine/available-bytes.ts'
 import type { EngineClient } from '../engine/client.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { TorrentSource } from '../engine/reader.ts'
 import { contentRange, lengthOf, multipartLayout, type ByteRange } from '../lib/ranges.ts'
-import { AvailableBytes } from './available-bytes.ts'
 
 export interface SendBytesOptions {
   readonly engine: Pick<EngineClient, 'dataDir' | 'reader'>
   readonly source: TorrentSource
   readonly fileIndex: number
   readonly sizeBytes: number
+  /** The file's mean rate, when it is known: the engine reads ahead seconds of it. */
+  readonly bytesPerSecond?: number | undefined
   /** HEAD sends the head alone, and asks the swarm for nothing. */
   readonly method: 'GET' | 'HEAD'
   /** As `selectRanges` gave them; null for the whole file. */
@@ -31,6 +34,8 @@ export interface SendBytesOptions {
   readonly clientStallMs: number
   /** Aborted when the right to these bytes ends: the connection is cut. */
   readonly signal?: AbortSignal
+  /** For how many milliseconds so many bytes have to wait before they go. */
+  readonly pace?: (bytes: number) => number
   /** Called with each number of bytes of content that the socket has taken. */
   readonly onBytes?: (count: number) => void
 }
@@ -92,7 +97,7 @@ class ClientStalled extends Error {
 }
 
 async function send(response: ServerResponse, options: SendBytesOptions, ended: AbortSignal, onBytes: (count: number) => void): Promise<void> {
-  const { engine, source, fileIndex, sizeBytes, method, ranges, firstByteMs, stallMs } = options
+  const { engine, source, fileIndex, sizeBytes, bytesPerSecond, method, ranges, firstByteMs, stallMs } = options
   ended.throwIfAborted()
   const parts = (ranges ?? [{ start: 0, end: sizeBytes - 1 }]).filter((range) => lengthOf(range) > 0)
   const head = headOf(options)
@@ -102,7 +107,7 @@ async function send(response: ServerResponse, options: SendBytesOptions, ended: 
   }
   const out = new Outlet(response, ended, options.clientStallMs, onBytes)
   for (const [index, { start, end }] of parts.entries()) {
-    using bytes = new AvailableBytes(engine, { source, fileIndex, start, end: end + 1, signal: ended })
+    using bytes = new AvailableBytes(engine, { source, fileIndex, start, end: end + 1, bytesPerSecond, signal: ended })
     await bytes.ready(start, response.headersSent ? stallMs : firstByteMs)
     if (!response.headersSent) response.writeHead(head.status, head.fields)
     const frame = head.frames[index]
@@ -110,6 +115,8 @@ async function send(response: ServerResponse, options: SendBytesOptions, ended: 
     for (let at = start; at <= end;) {
       const buffer = await out.free()
       const count = await bytes.read(at, buffer, stallMs)
+      const waitMs = options.pace?.(count) ?? 0
+      if (waitMs > 0) await sleep(waitMs, undefined, { signal: ended })
       ended.throwIfAborted()
       out.write(buffer, count)
       at += count

@@ -32,6 +32,9 @@ export type JobHandler = (deps: Deps, payload: unknown) => Promise<void>
 /** What runs by the clock (UTC), once however many nodes there are: jobs by name, with their cron pattern. */
 export type Schedule = Record<string, string>
 
+/** More than the queues that wait for swarms: eight of metadata and four of media facts. Mails find a free one. */
+const workers = 16
+
 /** Works jobs until stopped; stop() lets running ones end. */
 export async function startJobs(deps: Deps, handlers: Record<string, JobHandler>, schedule: Schedule = {}): Promise<Runner> {
   const { databaseUrl } = deps.secrets
@@ -53,5 +56,5 @@ export async function startJobs(deps: Deps, handlers: Record<string, JobHandler>
     if (level === 'error' || level === 'warning') deps.log.warn({ job: scope.taskIdentifier }, message)
   })
   const parsedCronItems = parseCronItems(Object.entries(schedule).map(([task, match]) => ({ task, match })))
-  return run({ connectionString: databaseUrl, taskList, parsedCronItems, concurrency: 10, pollInterval: 2_000, noHandleSignals: true, logger, maxPoolSize: 10 })
+  return run({ connectionString: databaseUrl, taskList, parsedCronItems, concurrency: workers, pollInterval: 2_000, noHandleSignals: true, logger, maxPoolSize: 10 })
 }

@@ -35,7 +35,7 @@ function describe(error: unknown, depth = 0): unknown {
 
 /** drizzle's errors end in "\nparams: a,b,c", which may be anything, line breaks included: all of the rest goes. */
 const withoutParameters = (text: string): string => text.replace(/\nparams: [^]*$/, '\nparams: [redacted]')
-const withoutTickets = (text: string): string => text.replace(/\/stream\/[\w-]{8,}/g, '/stream/[redacted]')
+const withoutTickets = (text: string): string => text.replace(/\/(stream|playlist|subtitles)\/[\w-]{8,}/g, '/$1/[redacted]')
 
 /** The stack begins with the message as it was. */
 function stackWith(message: string, error: Error): string {

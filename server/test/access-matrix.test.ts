@@ -25,7 +25,7 @@ beforeAll(async () => {
   const moderator = await app.as.moderator()
   const someone: World['someone'] = (role) => app.as[role]()
   const offer = () => {
-    const { infoHash, base64 } = makeTorrent({ files: [{ path: 'film.mp4', sizeBytes: 1_000 }, { path: 'empty.txt', sizeBytes: 0 }] })
+    const { infoHash, base64 } = makeTorrent({ files: [{ path: 'film.mp4', sizeBytes: 1_000 }, { path: 'empty.txt', sizeBytes: 0 }, { path: 'film.en.srt', sizeBytes: 10 }] })
     return offerTitle(app, { infoHash, torrentFile: Buffer.from(base64, 'base64') })
   }
   const [approved, pending, takenDown] = [await offer(), await offer(), await offer()]
@@ -48,7 +48,7 @@ beforeAll(async () => {
   }
   const found = await app.deps.sql<{ name: string }[]>`select tablename as name from pg_tables where schemaname = 'public'`
   // counters and the log of refusals are written when something is refused
-  tables = found.map(({ name }) => name).filter((name) => !['rate_limits', 'guess_throttles', 'audit_log'].includes(name))
+  tables = found.map(({ name }) => name).filter((name) => !['rate_limits', 'guess_throttles', 'live_streams', 'audit_log'].includes(name))
 })
 afterAll(() => app[Symbol.asyncDispose]())
 

@@ -47,6 +47,13 @@ const approved = async (world: World) => {
   await approveTitle(world.app, id, world.moderator.token)
   return id
 }
+/** The id of a stream that somebody else may have. */
+const othersStream = async ({ app, someone, titles }: World) => {
+  const { userId, token } = await someone('user')
+  await app.call('POST', `/torrents/${titles.approved}/files/0/playback`, { token })
+  const [link] = await app.deps.sql<{ id: string }[]>`select id from playback_links where user_id = ${userId}`
+  return { streamId: `${link?.id}.0` }
+}
 const newEmail = () => `${randomUUID()}@example.org`
 
 /** The code of a sign-up, from the mail that waits to go out. */
@@ -203,6 +210,17 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
     { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown, fileIndex: 0 }), expected: staff(404) },
   ],
 
+  'playback.progress': [
+    { name: 'an approved title', input: ({ titles }) => ({ torrentId: titles.approved, fileIndex: 0 }), expected: signedIn(200) },
+    { name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending, fileIndex: 0 }), expected: signedIn(404) },
+    { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown, fileIndex: 0 }), expected: signedIn(404) },
+  ],
+  'playback.streams': [{ name: 'a list', input: () => ({}), expected: staff(200) }],
+  'playback.endStream': [
+    { name: 'somebody’s', input: othersStream, expected: staff(204) },
+    { name: 'none', input: () => ({ streamId: `${randomUUID()}.0` }), expected: staff(404) },
+  ],
+
   'ingest.create': [{ name: 'a title', input: () => ({ source: 'test', items: [{ title: 'A title', torrentFile: makeTorrent().base64 }] }), expected: keys(202) }],
   'ingest.batch': [
     { name: 'one’s own', input: ({ batchId }) => ({ batchId }), expected: keys(200, 404) },
@@ -242,6 +260,23 @@ export const routeCases: Record<string, RouteCase[]> = {
     { name: 'who has the link', path: ({ ticket }) => `/api/v1/stream/${ticket}/empty.txt`, expected: everyone(200) },
     { name: 'who made one up', path: () => forged, expected: everyone(403) },
   ],
+  ...Object.fromEntries(
+    ['GET', 'HEAD'].flatMap((method) => [
+      [`${method} /api/v1/playlist/:name`, [
+        { name: 'who has the link', path: ({ ticket }) => `/api/v1/playlist/${ticket}.m3u`, expected: everyone(200) },
+        { name: 'who made one up', path: () => `/api/v1/playlist/${'A'.repeat(43)}.m3u`, expected: everyone(403) },
+      ]],
+      [`${method} /api/v1/subtitles/:ticket/:name`, [
+        { name: 'of another file than the link’s', path: ({ ticket }) => `/api/v1/subtitles/${ticket}/2.vtt`, expected: everyone(404) },
+        { name: 'who made one up', path: () => `/api/v1/subtitles/${'A'.repeat(43)}/2.vtt`, expected: everyone(403) },
+      ]],
+      // in a stream of events: the rest is said of playback.progress, which decides
+      [`${method} /api/v1/torrents/:torrentId/files/:fileIndex/progress`, [
+        { name: 'an approved title', path: ({ titles }) => `/api/v1/torrents/${titles.approved}/files/0/progress`, expected: signedIn(200) },
+        { name: 'a pending title', path: ({ titles }) => `/api/v1/torrents/${titles.pending}/files/0/progress`, expected: signedIn(404) },
+      ]],
+    ] satisfies [string, RouteCase[]][]),
+  ),
   'GET /api/v1/exports/:token': [{ name: 'who made one up', path: () => `/api/v1/exports/${'A'.repeat(43)}`, expected: everyone(403) }],
   'HEAD /api/v1/exports/:token': [{ name: 'who made one up', path: () => `/api/v1/exports/${'A'.repeat(43)}`, expected: everyone(403) }],
   'GET /assets/:name': [

@@ -96,6 +96,7 @@ const absentEngine: EngineClient = {
   open: absent,
   metadata: absent,
   warm: absent,
+  buffered: absent,
   remove: absent,
   evict: absent,
   stats: absent,

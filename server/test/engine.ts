@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { startEngine, type EngineClient, type EngineEvent } from '../engine/client.ts'
 import type { GivenEngineSettings } from '../engine/contract.ts'
 import type { RangeReader } from '../engine/reader.ts'
-import { SegmentReader } from '../http/segment-reader.ts'
+import { SegmentReader } from '../engine/segment-reader.ts'
 import type { Swarm } from './swarm.ts'
 
 export interface TestEngine extends AsyncDisposable {

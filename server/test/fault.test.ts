@@ -29,7 +29,8 @@ afterAll(async () => {
 })
 
 const tables = ['users', 'email_flows', 'sessions', 'refresh_tokens', 'torrents', 'torrent_files', 'torrent_infos', 'ingest_batches', 'playback_links', 'audit_log']
-const snapshot = async () => JSON.stringify(await admin.unsafe([...tables.map((name) => `select '${name}' || coalesce(md5(string_agg(t::text, '' order by t::text)), '') from "${name}" t`), `select 'jobs' || count(*) from graphile_worker._private_jobs`].join(' union all ')))
+// files of titles taken down meanwhile need no looking into: those jobs end by themselves
+const snapshot = async () => JSON.stringify(await admin.unsafe([...tables.map((name) => `select '${name}' || coalesce(md5(string_agg(t::text, '' order by t::text)), '') from "${name}" t`), `select 'jobs' || count(*) from graphile_worker.jobs where task_identifier <> 'torrent.examine_file'`].join(' union all ')))
 
 /** While it lasts, whatever writes to the table fails. */
 async function withFault<T>(table: string, work: () => Promise<T>): Promise<T> {

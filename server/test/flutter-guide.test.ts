@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import type { ReadableStream as WebStream } from 'node:stream/web'
 import { fileURLToPath } from 'node:url'
 import { base32 } from 'oslo/encoding'
 import PostalMime from 'postal-mime'
@@ -9,7 +12,9 @@ import { apiBase, restProcedures } from '../http/rest.ts'
 import { startTestApp, type TestApp } from './app.ts'
 import { authenticatorApp } from './authenticator-app.ts'
 import { createAuthenticator, type Authenticator } from './authenticator.ts'
-import { createReader, examplesIn, type Got, type Sent } from './page-examples.ts'
+import { createReader, examplesIn, isOtherText, type Got, type Sent } from './page-examples.ts'
+import { startSwarm, type Swarm } from './swarm.ts'
+import { approveTitle, offerTitle } from './titles.ts'
 
 // docs/flutter.md is for people whose apps we do not build: what it says is run, and what it lists is compared with the source.
 
@@ -27,18 +32,41 @@ const settings = {
 let app: TestApp
 let now = new Date()
 let phone: Authenticator
+let folder: string
+let swarm: Swarm
 beforeAll(async () => {
-  app = await startTestApp({ jobs: true, settings, overrides: { now: () => now } })
+  folder = await mkdtemp(join(tmpdir(), 'guide-'))
+  const subtitles = join(folder, 'film.en.srt')
+  await writeFile(subtitles, '1\n00:00:01,000 --> 00:00:02,500\nGood evening.\n')
+  swarm = await startSwarm({ name: 'A film', files: [{ path: 'film.mp4', from: here('server/test/clips/index-at-start.mp4') }, { path: 'film.en.srt', from: subtitles }] })
+  app = await startTestApp({ engine: true, jobs: true, settings, overrides: { now: () => now } })
   phone = createAuthenticator(app.baseUrl)
+  await approveTitle(app, await offerTitle(app, swarm, 'A film'), (await app.as.moderator()).token)
 })
-afterAll(() => app[Symbol.asyncDispose]())
+afterAll(async () => {
+  await app[Symbol.asyncDispose]()
+  await swarm[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
 
 async function send({ method, path, headers, body }: Sent): Promise<Got> {
   const given = body === undefined ? { headers } : { headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) }
   const response = await fetch(app.baseUrl + path, { method, redirect: 'manual', ...given })
-  const text = await response.text()
+  const type = response.headers.get('content-type') ?? ''
+  const text = type.startsWith('text/event-stream') ? await firstEvent(response) : (await response.text()).trimEnd()
   await inTheBackground()
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+  return { status: response.status, headers: response.headers, body: text === '' ? undefined : isOtherText(type) ? text : JSON.parse(text) }
+}
+
+/** Of events that never end, those up to the first empty line. */
+async function firstEvent(response: Response): Promise<string> {
+  let text = ''
+  for await (const chunk of Readable.fromWeb(response.body as WebStream) as AsyncIterable<Buffer>) {
+    text += chunk.toString()
+    const end = text.indexOf('\n\n')
+    if (end >= 0) return text.slice(0, end)
+  }
+  return text
 }
 
 const read = new Set<string>()
@@ -112,10 +140,10 @@ describe('its table of routes', () => {
 describe('its table of codes', () => {
   const listed = new Map([...page.matchAll(/^\| `(\w+)` \| ([\d, ]+) \| .+ \|$/gm)].map(([, code = '', statuses = '']) => [code, statuses.split(', ').map(Number)]))
   const said = codesOf(sources('server'))
-  /** The features an app signs in by, and what stands before all of them; the stream's own codes belong to playback. */
-  const reached = codesOf(sources('server').filter(({ file }) => /^server\/(kit|http|features\/(auth|factors|users|invites))\//.test(file) && file !== 'server/http/stream.ts'))
+  /** The features an app signs in and plays by, and what stands before all of them. */
+  const reached = codesOf(sources('server').filter(({ file }) => /^server\/(kit|http|features\/(auth|factors|users|invites|playback))\//.test(file)))
 
-  test('has every code that /auth and /users/me can answer', () => {
+  test('has every code that /auth, /users/me and playback can answer', () => {
     expect([...reached.keys()].filter((code) => !listed.has(code))).toEqual([])
   })
 

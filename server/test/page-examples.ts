@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 
 // Examples of HTTP in a page of documentation, which run against a real server in the order of the page, so that they cannot
 // rot. A block fenced as `http` is a request (`POST /path`) or the answer to the one before it (`HTTP/1.1 200 OK`): headers, an
-// empty line, JSON. What changes from run to run stands in double braces, within any text of it:
+// empty line, JSON; other text where its Content-Type says so. What changes from run to run stands in double braces, within any text of it:
 //   {{new flowId}}  in an answer: any text, remembered by that name        {{an id}} {{a time}} {{a number}} {{some text}}
 //   {{flowId}}      the text remembered, in requests and answers           in an answer: any of that kind
 // In a request the braces may also hold a phrase of the test's own. A line `*16 minutes later*` moves the clock.
@@ -69,8 +69,14 @@ function messageOf(text: string, line: number): Message {
     if (!name) throw new Error(`line ${line}: "${header}" is no header`)
     return [name.toLowerCase(), value] as const
   })
-  return { line, headers: Object.fromEntries(headers), body: rest.length > 0 ? readJson(rest.join('\n\n'), line) : undefined }
+  const body = rest.join('\n\n')
+  const fields = Object.fromEntries(headers)
+  const isText = isOtherText(fields['content-type'])
+  return { line, headers: fields, body: body === '' ? undefined : isText ? body : readJson(body, line) }
 }
+
+/** Is a body of this type text that is no JSON? */
+export const isOtherText = (contentType = ''): boolean => contentType !== '' && !/[/+]json\b/.test(contentType)
 
 function readJson(text: string, line: number): unknown {
   try {

@@ -4,6 +4,7 @@ import { categories, torrentFiles, torrents } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { NotFound } from '../../kit/errors.ts'
 import { playableOf } from '../../lib/media-types.ts'
+import { subtitlesToFilms } from '../../lib/subtitle-files.ts'
 import type { CategoryList, LatestQuery, TorrentDetails, TorrentPage, TorrentRef } from './contract.ts'
 import { isListed, summaryColumns, toSummary } from './listed.ts'
 import { publicMagnet } from './public-magnet.ts'
@@ -58,7 +59,8 @@ export async function torrentDetails({ db }: Ctx, { torrentId }: z.infer<typeof 
 
 /** The verified files of a title, as every page about it shows them. */
 export async function filesOf(db: Ctx['db'], torrentId: string): Promise<z.infer<typeof TorrentDetails>['files']> {
-  const { index, path, sizeBytes, mimeType } = torrentFiles
-  const files = await db.select({ index, path, sizeBytes, mimeType }).from(torrentFiles).where(eq(torrentFiles.torrentId, torrentId)).orderBy(asc(index))
-  return files.map((file) => ({ ...file, playable: playableOf(file.path) }))
+  const { index, path, sizeBytes, mimeType, playable, durationSeconds } = torrentFiles
+  const files = await db.select({ index, path, sizeBytes, mimeType, playable, durationSeconds }).from(torrentFiles).where(eq(torrentFiles.torrentId, torrentId)).orderBy(asc(index))
+  const films = subtitlesToFilms(files)
+  return files.map((file) => ({ ...file, playable: file.playable ?? playableOf(file.path), subtitleOf: films.get(file.index) ?? null }))
 }

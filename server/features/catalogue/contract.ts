@@ -37,9 +37,24 @@ export const TorrentPage = z.object(page(TorrentSummary)).meta({ id: 'TorrentPag
 
 export const TorrentRef = z.strictObject({ torrentId: Id })
 
-export const Playable = z.enum(['direct', 'external_player', 'no'] satisfies PlayableKind[]).meta({ id: 'Playable' })
+export const Playable = z
+  .enum(['direct', 'external_player', 'no'] satisfies PlayableKind[])
+  .meta({
+    id: 'Playable',
+    description:
+      'direct: the players of Android (ExoPlayer) and of browsers play it themselves, and that of iOS (AVPlayer) too unless it is WebM or Ogg. ' +
+      'external_player: media for a player such as VLC or mpv. no: nothing to play. Guessed from the name until the file has been looked into, soon after approval or its first playback.',
+  })
 export const TorrentFile = z
-  .object({ index: count, path: z.string(), sizeBytes: Bytes, mimeType: z.string(), playable: Playable })
+  .object({
+    index: count,
+    path: z.string(),
+    sizeBytes: Bytes,
+    mimeType: z.string(),
+    playable: Playable,
+    subtitleOf: count.nullable().describe('Of a subtitle file: the index of its film, as far as names tell it'),
+    durationSeconds: z.number().min(0).nullable().describe('Null until the file has been looked into, and where only reading all of it would tell'),
+  })
   .meta({ id: 'TorrentFile' })
 
 export const TorrentDetails = z

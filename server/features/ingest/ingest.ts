@@ -5,6 +5,7 @@ import { categories, ingestBatches, torrents } from '../../../db/schema/index.ts
 import type { WithApiKey } from '../../kit/context.ts'
 import { Conflict, NotFound } from '../../kit/errors.ts'
 import { sameBytes, sha256 } from '../../kit/secret-tokens.ts'
+import { examineLargest } from '../playback/playback.ts'
 import { IngestBatch, type BatchRef, type IngestBatchInput } from './contract.ts'
 import { fetchMetadataJobs } from './metadata.ts'
 import { readItem, sum, type Candidate, type Refusal } from './read-item.ts'
@@ -96,6 +97,7 @@ async function insertTitles(ctx: WithApiKey, tx: Tx, source: string, candidates:
   await Promise.all([
     ...accepted.filter(approved).map(({ torrentId }) => ctx.audit(tx, { action: 'torrent.approve', target: { kind: 'torrent', id: torrentId }, details: { by: 'trusted key' } })),
     fetchMetadataJobs(ctx, tx, accepted.filter(({ info }) => !info).map(({ torrentId }) => ({ torrentId, apiKeyId: ctx.actor.keyId }))),
+    examineLargest(ctx, tx, accepted.filter(approved).map(({ torrentId }) => torrentId)),
   ])
   return taken
 }

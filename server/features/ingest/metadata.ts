@@ -7,6 +7,7 @@ import { auditFor } from '../../kit/audit.ts'
 import type { Deps } from '../../kit/context.ts'
 import type { JobHandler } from '../../kit/jobs.ts'
 import { parseInfo, TorrentRefused, type TorrentInfo } from '../../lib/torrent.ts'
+import { examineLargest } from '../playback/playback.ts'
 import { storeInfos } from './store.ts'
 
 const Payload = z.object({ torrentId: z.uuid(), apiKeyId: z.uuid() })
@@ -44,7 +45,9 @@ export const fetchMetadata: JobHandler = async (deps, payload) => {
     if (!verified) return
     await storeInfos(tx, [{ torrentId, info: result.info }])
     await audit(tx, { action: 'torrent.verify', target })
-    if (trusted) await audit(tx, { action: 'torrent.approve', target, details: { by: 'trusted key', apiKeyId } })
+    if (!trusted) return
+    await audit(tx, { action: 'torrent.approve', target, details: { by: 'trusted key', apiKeyId } })
+    await examineLargest(deps, tx, [torrentId])
   })
 }
 

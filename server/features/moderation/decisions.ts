@@ -5,6 +5,7 @@ import { playbackLinks, torrents } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
 import { Conflict, NotFound } from '../../kit/errors.ts'
 import { announce } from '../../kit/revocations.ts'
+import { examineLargest } from '../playback/playback.ts'
 import type { AdminTorrent, Approval, Refusal } from './contract.ts'
 import { adminColumns, toAdminTorrent } from './queue.ts'
 import { removeDataJob } from './remove-data.ts'
@@ -19,14 +20,16 @@ type Decision = z.infer<typeof Approval> & {
 
 /** Lets viewers find and play a pending title. @throws NotFound, or Conflict: `not_verified` while its files are unknown (control D1) */
 export function approveTorrent(ctx: Authed, input: z.infer<typeof Approval>): Decided {
-  return ctx.db.transaction((tx) =>
-    decide(ctx, tx, {
+  return ctx.db.transaction(async (tx) => {
+    const torrent = await decide(ctx, tx, {
       ...input,
       action: 'torrent.approve',
       set: { state: 'approved', approvedAt: ctx.now() },
       from: and(eq(torrents.state, 'pending'), isNotNull(torrents.verifiedAt)),
-    }),
-  )
+    })
+    await examineLargest(ctx, tx, [torrent.id])
+    return torrent
+  })
 }
 
 /** Refuses a pending title; what staff fetched of it to look at goes. @throws NotFound, Conflict */

@@ -1,13 +1,19 @@
 import { and, eq, inArray } from 'drizzle-orm'
 import type { z } from 'zod'
-import { playbackLinks, torrentFiles, torrents } from '../../../db/schema/index.ts'
+import { torrentFiles, torrents } from '../../../db/schema/index.ts'
 import type { Authed } from '../../kit/context.ts'
 import { NotFound } from '../../kit/errors.ts'
+import { playableOf } from '../../lib/media-types.ts'
+import { subtitlesOf } from '../../lib/subtitle-files.ts'
 import type { PlaybackLink, PlaybackTarget } from './contract.ts'
-import { linkLife } from './links.ts'
-import { ticketFor } from './tickets.ts'
+import { examineNow } from './examine-file.ts'
+import { insertLink, renewLink } from './links.ts'
+import { demandFreeStream } from './stream-rows.ts'
+import { playlistUrl, streamUrl, subtitlesUrl } from './urls.ts'
 
-/** A link to watch a file of an approved title. @throws NotFound, also for titles that are not approved. */
+export { examineLargest } from './examine-file.ts'
+
+/** A link to watch a file of an approved title. @throws NotFound, also for titles that are not approved; 429 too_many_streams */
 export const startPlayback = (ctx: Authed, target: z.infer<typeof PlaybackTarget>) => makeLink(ctx, target, 'viewer')
 
 /** A link for staff to look at a title before deciding (control D1): of its own kind, and audited. */
@@ -15,26 +21,32 @@ export const startPreview = (ctx: Authed, target: z.infer<typeof PlaybackTarget>
 
 async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof PlaybackTarget>, kind: 'viewer' | 'preview'): Promise<z.infer<typeof PlaybackLink>> {
   const states = kind === 'preview' ? (['approved', 'pending'] as const) : (['approved'] as const)
-  const [file] = await ctx.db
-    .select({ path: torrentFiles.path, sizeBytes: torrentFiles.sizeBytes, mimeType: torrentFiles.mimeType })
+  const files = await ctx.db
+    .select({ index: torrentFiles.index, path: torrentFiles.path, sizeBytes: torrentFiles.sizeBytes, mimeType: torrentFiles.mimeType, playable: torrentFiles.playable })
     .from(torrents)
-    .innerJoin(torrentFiles, and(eq(torrentFiles.torrentId, torrents.id), eq(torrentFiles.index, fileIndex)))
+    .innerJoin(torrentFiles, eq(torrentFiles.torrentId, torrents.id))
     .where(and(eq(torrents.id, torrentId), inArray(torrents.state, [...states])))
+  const file = files.find(({ index }) => index === fileIndex)
   if (!file) throw new NotFound('title or file')
+  const { userId, sessionId } = ctx.actor
 
-  const id = ctx.newId()
-  const createdAt = ctx.now()
-  const expiresAt = new Date(createdAt.getTime() + linkLife.unusedMinutes * 60_000)
-  await ctx.db.transaction(async (tx) => {
-    await tx.insert(playbackLinks).values({ id, kind, userId: ctx.actor.userId, sessionId: ctx.actor.sessionId, torrentId, fileIndex, createdAt, expiresAt })
+  const { id, expiresAt } = await ctx.db.transaction(async (tx) => {
+    const wanted = { sessionId, torrentId, fileIndex, kind }
+    const again = await renewLink(ctx, tx, wanted)
+    await demandFreeStream(ctx, tx, userId, again ? { linkId: again.id, fileIndex } : {})
+    const link = again ?? (await insertLink(ctx, tx, { ...wanted, userId }))
+    await examineNow(ctx, tx, { torrentId, fileIndex })
     if (kind === 'preview') await ctx.audit(tx, { action: 'torrent.preview', target: { kind: 'torrent', id: torrentId }, details: { fileIndex } })
+    return link
   })
-  return { url: `${ctx.publicUrl()}/api/v1/stream/${ticketFor(ctx.keys, id)}/${safeFileName(file.path)}`, expiresAt: expiresAt.toISOString(), mimeType: file.mimeType, sizeBytes: file.sizeBytes }
-}
-
-/** The last part of a path as URLs and headers bear it: what a player shows and takes the type from. */
-export function safeFileName(path: string): string {
-  const name = (path.split('/').at(-1) ?? '').normalize('NFKD').replace(/[^\w.-]+/g, '_')
-  const [stem, extension] = [name.replace(/\.[^.]*$/, ''), /\.(\w{1,10})$/.exec(name)?.[1]]
-  return (stem.slice(0, 80) || 'file') + (extension ? `.${extension}` : '')
+  const ticket = { linkId: id, fileIndex: null }
+  return {
+    url: streamUrl(ctx, ticket, file.path),
+    expiresAt: expiresAt.toISOString(),
+    mimeType: file.mimeType,
+    sizeBytes: file.sizeBytes,
+    playable: file.playable ?? playableOf(file.path),
+    subtitles: subtitlesOf(files, fileIndex).map(({ index, language, label }) => ({ language, label, url: subtitlesUrl(ctx, ticket, index) })),
+    playlistUrl: playlistUrl(ctx, ticket),
+  }
 }

@@ -1,5 +1,5 @@
-import type { EngineClient } from '../engine/client.ts'
-import type { RangeReader, WantedRange } from '../engine/reader.ts'
+import type { EngineClient } from './client.ts'
+import type { RangeReader, WantedRange } from './reader.ts'
 import { SegmentReader } from './segment-reader.ts'
 
 /** A range whose bytes are not as promised so many times in a row is given up. */

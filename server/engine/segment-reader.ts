@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { segmentSpans } from '../engine/segments.ts'
+import { segmentSpans } from './segments.ts'
 
 /** Reads a torrent's file from its segments on disk; keeps the one it reads from open. */
 export class SegmentReader implements Disposable {
