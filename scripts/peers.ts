@@ -1,5 +1,5 @@
 /**
- * `npm run peers`: installs, from Debian, the seeders and the player that some tests prove the system with. Nothing else needs them;
+ * `npm run peers`: installs, from Debian, the seeders and players that some tests prove the system with. Nothing else needs them;
  * without them those tests are skipped and say so.
  */
 import { spawnSync } from 'node:child_process'
@@ -10,7 +10,7 @@ const missing = (Object.keys(peers) as Peer[]).filter((peer) => !isPresent(peer)
 const install = ['install', '--yes', '--no-install-recommends', ...missing]
 
 if (missing.length === 0) {
-  console.log('Everything is here: aria2, python3-libtorrent, ffmpeg.')
+  console.log(`Everything is here: ${Object.values(peers).map((peer) => peer.package).join(', ')}.`)
 } else if (!existsSync('/usr/bin/apt-get')) {
   fail(`This system has no apt-get. Install what its own packages call ${missing.join(', ')}.`)
 } else if (process.getuid?.() !== 0) {

@@ -5,6 +5,7 @@ export const peers = {
   aria2: { package: 'aria2', as: 'a seeder', ask: ['aria2c', '--version'] },
   libtorrent: { package: 'python3-libtorrent', as: 'a seeder', ask: ['/usr/bin/python3', '-c', 'import libtorrent'] },
   ffmpeg: { package: 'ffmpeg', as: 'a player', ask: ['ffprobe', '-version'] },
+  mpv: { package: 'mpv', as: 'a player', ask: ['mpv', '--version'] },
 } as const satisfies Record<string, { package: string; as: string; ask: [string, ...string[]] }>
 
 export type Peer = keyof typeof peers
