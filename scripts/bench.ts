@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- name…]`: figures of this machine, compared within one run and never asserted. Names: start-up, search,
- * sign-in, signed-in, refresh, revocation, streaming; all of them without a name. Everything runs in data folders of its own, which go afterwards.
+ * sign-in, signed-in, refresh, revocation, streaming, streaming-start; all of them without a name. Everything runs in data folders of its own, which go afterwards.
  */
 import type { BenchInstance } from './bench/accounts.ts'
 import { table, type Figure } from './bench/figures.ts'
@@ -13,6 +13,7 @@ import { benchSignIn } from './bench/sign-in.ts'
 import { benchSignedIn } from './bench/signed-in.ts'
 import { benchStartUp } from './bench/start-up.ts'
 import { benchStreaming } from './bench/streaming.ts'
+import { benchStreamingStart } from './bench/streaming-start.ts'
 import { startOwnInstance } from './demo/own-instance.ts'
 
 type Report = (line: string) => void
@@ -25,6 +26,7 @@ const benches: Record<string, (report: Report) => Promise<Figure[]>> = {
   refresh: withInstance(benchRefresh),
   revocation: withInstance(benchRevocation),
   streaming: withInstance(benchStreaming),
+  'streaming-start': benchStreamingStart,
 }
 
 const wanted = process.argv.slice(2)

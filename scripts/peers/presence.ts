@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 /** Programs that nobody here wrote, as Debian packages them (its Python, not another that may come first); only tests use them. */
 export const peers = {
@@ -8,9 +10,19 @@ export const peers = {
   mpv: { package: 'mpv', as: 'a player', ask: ['mpv', '--version'] },
 } as const satisfies Record<string, { package: string; as: string; ask: [string, ...string[]] }>
 
-export type Peer = keyof typeof peers
+export type DebianPeer = keyof typeof peers
+
+/** Packages from npm that only benches compare with, in a folder of their own: nothing of ours depends on them. Path of its package.json. */
+export const npmPeers = fileURLToPath(new URL('../../.cache/peers/package.json', import.meta.url))
+export const npmPackages = { torrentStream: { package: 'torrent-stream', version: '1.2.1' } } as const
+
+export type Peer = DebianPeer | keyof typeof npmPackages
 
 export function isPresent(peer: Peer): boolean {
+  if (peer === 'torrentStream') {
+    const manifest = fileURLToPath(new URL('../../.cache/peers/node_modules/torrent-stream/package.json', import.meta.url))
+    return existsSync(manifest) && (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version === npmPackages.torrentStream.version
+  }
   const [command, ...args] = peers[peer].ask
   return spawnSync(command, args, { stdio: 'ignore' }).status === 0
 }

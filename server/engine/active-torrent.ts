@@ -51,7 +51,7 @@ export class ActiveTorrent {
     this.#announceLater(reannounce.firstMs)
   }
 
-  want(reader: Omit<ActiveReader, 'next'> & { readonly start: number }): void {
+  want(reader: Omit<ActiveReader, 'next'>): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     this.#readers.set(reader.id, { ...reader, next: reader.start })
     this.#select()

@@ -10,6 +10,9 @@ export function greetEarly(torrent: Torrent): void {
   const early = new WeakSet<Wire>()
   torrent._registerPeer = (peer) => {
     register(peer)
+    // Without it requests wait for the acknowledgement of those before: 40 ms, as peers delay it.
+    if (peer.connected) peer.conn?.setNoDelay()
+    else peer.once('connect', () => peer.conn?.setNoDelay())
     if (peer.type !== 'tcpOutgoing') return
     const handshake = peer.handshake.bind(peer)
     peer.handshake = () => {

@@ -9,6 +9,11 @@ const lateMs = 500
 const lookEveryMs = 250
 /** Late blocks may go beyond the depth of the wire they are moved to: what it was asked for before is less urgent. */
 const spare = 16
+/** What a request in flight is taken to cost, in milliseconds, where late blocks are spread over several peers. */
+const blockMs = 10
+
+/** A wire is asked again when this part of its depth is free: several requests make one write and one packet. */
+const refillPart = 8
 
 interface PeerState {
   readonly pipeline: Pipeline
@@ -73,12 +78,15 @@ export class Requests {
     if (wire.destroyed || wire.peerChoking) return
     const { pipeline, stalls } = this.#stateOf(wire)
     const depth = stalls ? 1 : pipeline.depth
-    if (wire.requests.length + 1 > depth) return
+    const room = depth - wire.requests.length
+    if (room < Math.max(1, depth / refillPart)) return
     const yields = stalls || this.#isSlow(wire)
-    for (const piece of this.#order) {
-      if (!wire.peerPieces.get(piece) || (yields && this.#heads.has(piece) && this.#others(wire, piece).length > 0)) continue
-      while (this.#ask(wire, piece)) if (wire.requests.length + 1 > depth) return
-    }
+    inOneWrite(wire, () => {
+      for (const piece of this.#order) {
+        if (!wire.peerPieces.get(piece) || (yields && this.#heads.has(piece) && this.#others(wire, piece).length > 0)) continue
+        while (this.#ask(wire, piece)) if (wire.requests.length + 1 > depth) return
+      }
+    })
   }
 
   /** Moves the late blocks of pieces that a reader waits for to peers that answer sooner. */
@@ -98,7 +106,7 @@ export class Requests {
     this.#torrent._update()
   }
 
-  /** Peers that can be expected to send blocks of the piece sooner, the promptest first. */
+  /** Peers that can be expected to send blocks of the piece sooner, the one with the least to do first. */
   #others(wire: Wire, piece: number): Wire[] {
     const latencyOf = (other: Wire) => this.#stateOf(other).pipeline.latencyMs ?? 0
     const own = this.#stateOf(wire)
@@ -106,7 +114,7 @@ export class Requests {
     return this.#torrent.wires
       .filter((other) => other !== wire && !other.destroyed && !other.peerChoking && other.peerPieces.get(piece) && latencyOf(other) < bearable)
       .filter((other) => !this.#stateOf(other).stalls && other.requests.length < this.#stateOf(other).pipeline.depth + spare)
-      .sort((one, another) => latencyOf(one) - latencyOf(another))
+      .sort((one, another) => latencyOf(one) + one.requests.length * blockMs - latencyOf(another) - another.requests.length * blockMs)
   }
 
   #isSlow(wire: Wire): boolean {
@@ -152,5 +160,18 @@ export class Requests {
     const measured = wire.downloadSpeed
     wire.downloadSpeed = (bytes) => (this.#asking === wire ? Infinity : measured(bytes))
     return state
+  }
+}
+
+/** Sends what `say` says as one: else each message of 17 bytes goes through the streams, and to the socket, by itself. */
+function inOneWrite(wire: Wire, say: () => void): void {
+  const push = wire._push.bind(wire)
+  const said: Uint8Array[] = []
+  wire._push = (bytes) => { said.push(bytes) }
+  try {
+    say()
+  } finally {
+    wire._push = push
+    if (said.length > 0) push(Buffer.concat(said))
   }
 }

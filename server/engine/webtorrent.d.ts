@@ -1,6 +1,8 @@
 /** As much of webtorrent 3.0 as the engine uses. Members with `_` are private there: pinned, and covered by the engine's tests. */
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
+  import type { Server as HttpServer } from 'node:http'
+  import type { Socket } from 'node:net'
 
   export interface ClientOptions {
     dht: boolean
@@ -51,6 +53,8 @@ declare module 'webtorrent' {
     bitfield?: Uint8Array
     /** Nothing is selected at first. */
     deselect?: boolean
+    /** Where webtorrent's own store would write. */
+    path?: string
     skipVerify?: boolean
     uploads?: number | false
   }
@@ -75,6 +79,8 @@ declare module 'webtorrent' {
     readonly peerExtendedHandshake: { readonly reqq?: unknown }
     /** Bytes per second; with an argument, takes note of so many more. */
     downloadSpeed: (bytes?: number) => number
+    /** To the peer, through encryption if there is any. */
+    _push: (bytes: Uint8Array) => void
     cancel(piece: number, offset: number, length: number): void
     have(piece: number): void
     bitfield: (bitfield: Torrent['bitfield']) => void
@@ -90,6 +96,8 @@ declare module 'webtorrent' {
     readonly type: 'tcpOutgoing' | 'tcpIncoming'
     readonly addr: string
     readonly wire: Wire | null
+    readonly conn: Socket | null
+    readonly connected: boolean
     retries: number
     /** As `ClientOptions.secure`; looked at when it connects. */
     secure: 0 | 1
@@ -106,6 +114,7 @@ declare module 'webtorrent' {
     readonly downloadSpeed: number
     readonly uploadSpeed: number
     readonly ready: boolean
+    readonly files: readonly { readonly path: string }[]
     readonly pieceLength: number
     /** Null for those that are there. */
     readonly pieces: readonly (object | null)[]
@@ -132,7 +141,11 @@ declare module 'webtorrent' {
     blocked: { contains(host: string): boolean } | undefined
     readonly torrentPort: number
     readonly listening: boolean
-    add(torrent: TorrentObject, options: AddOptions): Torrent
+    /** Bytes of a .torrent only where it is our own: it trusts them. */
+    add(torrent: TorrentObject | Uint8Array, options: AddOptions): Torrent
+    readonly torrents: readonly Torrent[]
+    /** webtorrent's own HTTP server, which the benches compare with. */
+    createServer(options: object): { readonly server: HttpServer }
     destroy(done: (error?: Error | null) => void): void
   }
 }

@@ -16,7 +16,7 @@ function torrentOf(pieceLength: number, ...lengths: number[]): TorrentInfo {
 }
 
 const film = torrentOf(MiB, 8000 * MiB)
-const reading = (start: number, position = start, next = start, end = 8000 * MiB) => ({ id: 1, fileIndex: 0, end, position, next })
+const reading = (start: number, position = start, next = start, end = 8000 * MiB) => ({ id: 1, fileIndex: 0, start: -1, end, position, next })
 
 test.each([
   ['at the start', reading(0), { from: 0, to: 7 }],
@@ -34,6 +34,11 @@ test.each([
   ['no more than is allowed, however fast it plays', 5_000_000, { from: 0, to: 15 }],
   ['enough for a reader faster than play, however slowly it plays', 2_000, { from: 0, to: 3 }],
 ])('at a known rate: %s', (_what, bytesPerSecond, expected) => expect(windowOf({ ...reading(0), bytesPerSecond }, film, 16 * MiB)).toEqual(expected))
+
+test('until a reader has got something, its window is small', () => {
+  expect(windowOf({ ...reading(4 * MiB), start: 4 * MiB }, film, 16 * MiB)).toEqual({ from: 4, to: 5 })
+  expect(windowOf({ ...reading(0), start: 0 }, torrentOf(MiB / 4, 640 * MiB), 16 * MiB)).toEqual({ from: 0, to: 3 })
+})
 
 test('a small file has a small window, large pieces at least two', () => {
   expect(windowOf(reading(0, 0, 0, 64 * MiB), torrentOf(MiB, 64 * MiB), 16 * MiB)).toEqual({ from: 0, to: 3 })
@@ -59,7 +64,7 @@ it('lies inside the torrent, begins where the reader stands, and is bounded, for
       const file = info.files[at % info.files.length]
       if (!file || file.lengthBytes === 0) return
       const position = Math.floor(part * (file.lengthBytes - 1))
-      const window = windowOf({ id: 1, fileIndex: file.index, end: file.lengthBytes, position, next: position, bytesPerSecond }, info, mostBytes)
+      const window = windowOf({ id: 1, fileIndex: file.index, start: -1, end: file.lengthBytes, position, next: position, bytesPerSecond }, info, mostBytes)
       expect(window.from).toBe(Math.floor((file.offset + position) / pieceLength))
       expect(window.to).toBeGreaterThanOrEqual(window.from)
       expect(window.to).toBeLessThan(info.pieceHashes.length / 20)
