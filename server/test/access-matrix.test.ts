@@ -25,7 +25,7 @@ beforeAll(async () => {
   const moderator = await app.as.moderator()
   const someone: World['someone'] = (role) => app.as[role]()
   const offer = () => {
-    const { infoHash, base64 } = makeTorrent({ files: [{ path: 'film.mp4', sizeBytes: 1_000 }, { path: 'empty.txt', sizeBytes: 0 }] })
+    const { infoHash, base64 } = makeTorrent({ files: [{ path: 'film.bin', sizeBytes: 1_000 }, { path: 'empty.txt', sizeBytes: 0 }] })
     return offerTitle(app, { infoHash, torrentFile: Buffer.from(base64, 'base64') })
   }
   const [approved, pending, takenDown] = [await offer(), await offer(), await offer()]
