@@ -95,9 +95,9 @@ describe('a title', () => {
         createdAt: expect.any(String),
         approvedAt: expect.any(String),
         files: [
-          { index: 0, path: 'film.mp4', sizeBytes: 900, mimeType: 'video/mp4', playable: 'direct' },
-          { index: 1, path: 'extras/other.MKV', sizeBytes: 90, mimeType: 'video/x-matroska', playable: 'external_player' },
-          { index: 2, path: 'extras/notes.txt', sizeBytes: 9, mimeType: 'text/plain', playable: 'no' },
+          { index: 0, path: 'film.mp4', sizeBytes: 900, mimeType: 'video/mp4', playable: 'direct', durationSeconds: null },
+          { index: 1, path: 'extras/other.MKV', sizeBytes: 90, mimeType: 'video/x-matroska', playable: 'external_player', durationSeconds: null },
+          { index: 2, path: 'extras/notes.txt', sizeBytes: 9, mimeType: 'text/plain', playable: 'no', durationSeconds: null },
         ],
       },
     ])
