@@ -1,5 +1,5 @@
 /**
- * `npm run peers`: installs, from Debian, the seeders and the player that some tests prove the system with, and, from Debian and npm
+ * `npm run peers`: installs, from Debian, the seeders and players that some tests prove the system with, and, from Debian and npm
  * into a folder apart, what benches compare it with. Nothing else needs them; without them those tests and rows are skipped and say so.
  */
 import { spawnSync } from 'node:child_process'

@@ -11,6 +11,7 @@ export const peers = {
   libtorrent: { package: 'python3-libtorrent', as: 'a seeder', ask: ['/usr/bin/python3', '-c', 'import libtorrent'] },
   ffmpeg: { package: 'ffmpeg', as: 'a player', ask: ['ffprobe', '-version'] },
   nginx: { package: 'nginx', as: 'a file server', ask: [`${unpackedPeers}/nginx/usr/sbin/nginx`, '-v'], unpacked: true },
+  mpv: { package: 'mpv', as: 'a player', ask: ['mpv', '--version'] },
 } as const satisfies Record<string, { package: string; as: string; ask: [string, ...string[]]; unpacked?: true }>
 
 export type DebianPeer = keyof typeof peers

@@ -8,8 +8,10 @@ describe('what plays where', () => {
   test.each([
     ['mp4', [video('h264', { profile: 'High' }), audio('aac')], 'direct'],
     ['mp4', [audio('aac')], 'direct'],
-    ['mp4', [video('av1', { profile: 'Main', bitDepth: 10 }), audio('opus')], 'direct'],
-    ['mp4', [video('av1', { profile: 'High' })], 'external_player'],
+    ['mp4', [video('av1', { profile: 'Main' }), audio('aac')], 'external_player'],
+    ['mp4', [video('h264'), audio('opus')], 'external_player'],
+    ['webm', [video('av1', { profile: 'Main', bitDepth: 10 }), audio('opus')], 'direct'],
+    ['webm', [video('av1', { profile: 'High' })], 'external_player'],
     ['mp4', [video('h264', { bitDepth: 10 })], 'external_player'],
     ['mp4', [video('h264', { profile: 'High 4:4:4 Predictive' })], 'external_player'],
     ['mp4', [video('hevc'), audio('aac')], 'external_player'],

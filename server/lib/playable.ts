@@ -7,9 +7,9 @@ export interface PlayedFile { readonly container: string; readonly tracks: reado
 type Codecs = { readonly video: readonly string[]; readonly audio: readonly string[] }
 const sound = (...audio: string[]): Codecs => ({ video: [], audio })
 
-/** What both ExoPlayer and Chromium play by themselves, with the sources, is in decision 0023. */
+/** What ExoPlayer and Chromium both play by themselves, and AVPlayer but for WebM and Ogg; the sources are in decision 0023. */
 const direct = new Map<string, Codecs>(Object.entries({
-  mp4: { video: ['h264', 'av1'], audio: ['aac', 'mp3', 'opus', 'flac'] },
+  mp4: { video: ['h264'], audio: ['aac', 'mp3'] },
   webm: { video: ['vp8', 'vp9', 'av1'], audio: ['opus', 'vorbis'] },
   ogg: sound('opus', 'vorbis', 'flac'),
   mp3: sound('mp3'),

@@ -13,7 +13,8 @@ export const examinerLimits = {
 }
 
 export const ToExaminer = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('examine'), sizeBytes: z.int().min(1) }),
+  /** `lifeMs`: it ends itself after so long; the server ends it before, unless the server has died. `wasmBytes`: the most the parser gets. */
+  z.strictObject({ kind: z.literal('examine'), sizeBytes: z.int().min(1), lifeMs: z.int().min(1), wasmBytes: z.int().min(1) }),
   z.strictObject({ kind: z.literal('bytes'), bytes: z.custom<Uint8Array>((value) => value instanceof Uint8Array) }),
 ])
 export type ToExaminer = z.infer<typeof ToExaminer>

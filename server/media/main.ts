@@ -4,12 +4,10 @@
  */
 import mediaInfoFactory from 'mediainfo.js'
 import { cuesPlace, isFragmented } from './beginning.ts'
-import { boundMemory } from './bound-memory.ts'
+import { boundLife, boundMemory } from './bounds.ts'
 import { examinerLimits, ToExaminer, type FromExaminer } from './contract.ts'
 import { createDiet } from './diet.ts'
 import { factsOf, readReport } from './report.ts'
-
-const wasmBytes = 192 * 1024 * 1024
 
 let onBytes: (bytes: Uint8Array) => void = () => {}
 const send = (message: FromExaminer): void => void process.send?.(message)
@@ -17,11 +15,12 @@ const send = (message: FromExaminer): void => void process.send?.(message)
 process.on('message', (message) => {
   const parsed = ToExaminer.parse(message)
   if (parsed.kind === 'bytes') onBytes(parsed.bytes)
-  else void examine(parsed.sizeBytes)
+  else void examine(parsed)
 })
 process.once('disconnect', () => process.exit())
 
-async function examine(sizeBytes: number): Promise<void> {
+async function examine({ sizeBytes, lifeMs, wasmBytes }: Extract<ToExaminer, { kind: 'examine' }>): Promise<void> {
+  boundLife(lifeMs)
   boundMemory(wasmBytes)
   const mediaInfo = await mediaInfoFactory({ format: 'JSON', chunkSize: examinerLimits.stretchBytes })
   send({ kind: 'ready' })

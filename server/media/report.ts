@@ -26,7 +26,7 @@ export const readReport = (json: string): Track[] => Report.parse(JSON.parse(jso
 export const isMedia = ({ '@type': type }: Track): boolean => type === 'Video' || type === 'Audio'
 
 /** In these, the duration stands in a header; in others a parser that stopped halfway knows that of the half. */
-const tellDurationAtOnce = new Set(['mp4', 'mov', 'mkv', 'webm', 'avi', 'wmv', 'flv'])
+const tellDurationAtOnce = new Set(['mp4', 'mov', 'mkv', 'webm', 'avi', 'wmv', 'flv', 'wav', 'aiff'])
 
 export interface Reading {
   /** It was stopped before it had seen what it wanted to. */
