@@ -9,7 +9,7 @@ import { EngineError, type EngineErrorCode, type EngineSettings, type TorrentSta
 import { encryptOnRefusal } from './encryption.ts'
 import { greetEarly } from './greeting.ts'
 import { piecesOfSegment } from './piece-spans.ts'
-import { partsOf, rememberedPeers, rememberPeers } from './remembered-peers.ts'
+import { GoodPeers, partsOf } from './remembered-peers.ts'
 import { Requests } from './requests.ts'
 import { segmentBytes } from './segments.ts'
 import { PieceStorage } from './storage.ts'
@@ -56,9 +56,7 @@ export class ActiveTorrent {
   #idleTimer: NodeJS.Timeout | null = null
   /** When it is let go, by `performance.now()`, if nobody reads it until then. */
   #idleAt = 0
-  /** Peers that are worth calling first another time, the latest to be found good last. */
-  #good = new Set<string>()
-  #remembering: Promise<unknown> = Promise.resolve()
+  #good: GoodPeers | null = null
   #announceTimer: NodeJS.Timeout | null = null
 
   constructor(options: ActiveTorrentOptions) {
@@ -167,7 +165,7 @@ export class ActiveTorrent {
     this.#requests?.close()
     const torrent = this.#torrent
     if (torrent && !torrent.destroyed) await new Promise<void>((resolve) => torrent.destroy({ destroyStore: false }, () => resolve()))
-    await Promise.all([this.#storage?.close(), this.#remembering])
+    await Promise.all([this.#storage?.close(), this.#good?.settled()])
   }
 
   async #start(): Promise<void> {
@@ -181,10 +179,11 @@ export class ActiveTorrent {
       onLost: (pieces) => this.lost(pieces),
     })
     this.#storage = storage
-    const remembered = info.private ? [] : await rememberedPeers(storage.folder)
-    const known = remembered.filter((peer) => settings.allowPrivateAddresses || isPublicAddress(partsOf(peer)?.host ?? ''))
+    // a private torrent has its peers from its trackers alone (BEP 27)
+    const good = info.private ? null : await GoodPeers.of(storage.folder)
+    const known = good?.addresses.filter((peer) => settings.allowPrivateAddresses || isPublicAddress(partsOf(peer)?.host ?? '')) ?? []
     if (this.#closed) return
-    for (const peer of known.toReversed()) this.#good.add(peer)
+    this.#good = good
     const torrent = client.add(torrentObject(info, trackers, [...peers, ...known]), {
       store: chunkStoreOf(storage),
       storeCacheSlots: 0,
@@ -203,7 +202,8 @@ export class ActiveTorrent {
       // Dropped between its write and this: once webtorrent has told peers that it is there, they are told that it is not.
       if (!storage.stored.has(piece)) return queueMicrotask(() => this.lost([piece]))
       confirmed.add(piece)
-      this.#remember(piece, storage.folder)
+      const sources = this.#requests?.takeSources(piece) ?? []
+      good?.add(sources)
       for (const id of this.#readers.keys()) this.#advance(id)
     })
     torrent.on('error', (error: unknown) => this.#fail(error))
@@ -331,19 +331,6 @@ export class ActiveTorrent {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     this.#idleAt = performance.now() + ms
     this.#idleTimer = setTimeout(this.#options.onIdle, ms)
-  }
-
-  /** Writes down who sent a piece that was right, if it can be called again: not who called us, from whatever port. */
-  #remember(piece: number, folder: string): void {
-    const before = this.#good.size
-    for (const { type, remoteAddress, remotePort } of this.#requests?.takeSources(piece) ?? []) {
-      if (type !== 'tcpOutgoing' || remoteAddress === undefined || remotePort === undefined) continue
-      const peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
-      this.#good.delete(peer)
-      this.#good.add(peer)
-    }
-    if (this.#good.size === before || this.#options.info.private) return
-    this.#remembering = this.#remembering.then(() => rememberPeers(folder, [...this.#good].reverse()))
   }
 
   /** Nothing is fetched that could not be stored: a reader whose next piece has no room is told so. */

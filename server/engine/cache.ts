@@ -143,7 +143,9 @@ export class Cache {
     const share = this.#ledger.shares.get(infoHash)
     if (!this.#isScanned || !share) return
     const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share, name: segmentName(segment) }
-    if (this.#leaving === 0 && !this.#fits(entry, length)) this.#victimFor(entry, length, true)
+    if (this.#fits(entry, length) || this.#leaving > 0) return
+    // What is being written can go as soon as it is: `claim` will see.
+    if (![...share.segments.values()].some(({ pins }) => pins > 0)) this.#victimFor(entry, length, true)
   }
 
   /** Whether there is room, or may be made without taking it from a reader, as far as is known. */

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
+import type { Wire } from 'webtorrent'
 
 /** Beside the segments: addresses of peers that have sent verified pieces, the latest first, one a line. */
 const fileName = 'peers'
@@ -26,4 +27,43 @@ export function partsOf(peer: string): { host: string; port: number } | null {
   const [, v6, v4, digits] = /^(?:\[([^\]]+)\]|([\d.]+)):(\d{1,5})$/.exec(peer) ?? []
   const [host, port] = [v6 ?? v4 ?? '', Number(digits)]
   return isIP(host) === (v6 === undefined ? 4 : 6) && port > 0 && port < 65_536 ? { host, port } : null
+}
+
+/** The peers of a torrent that are worth calling first another time. */
+export class GoodPeers {
+  #folder: string
+  /** The latest last. */
+  #addresses: Set<string>
+  #saving: Promise<void> = Promise.resolve()
+
+  static async of(folder: string): Promise<GoodPeers> {
+    return new GoodPeers(folder, await rememberedPeers(folder))
+  }
+
+  private constructor(folder: string, latestFirst: readonly string[]) {
+    this.#folder = folder
+    this.#addresses = new Set(latestFirst.toReversed())
+  }
+
+  /** The latest first. */
+  get addresses(): string[] {
+    return [...this.#addresses].reverse()
+  }
+
+  /** Writes down who sent a piece that was right, if it can be called again: not who called us, from whatever port. */
+  add(wires: Iterable<Wire>): void {
+    const before = this.#addresses.size
+    for (const { type, remoteAddress, remotePort } of wires) {
+      if (type !== 'tcpOutgoing' || remoteAddress === undefined || remotePort === undefined) continue
+      const peer = remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`
+      this.#addresses.delete(peer)
+      this.#addresses.add(peer)
+    }
+    if (this.#addresses.size > before) this.#saving = this.#saving.then(() => rememberPeers(this.#folder, this.addresses))
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async settled(): Promise<void> {
+    await this.#saving
+  }
 }

@@ -35,8 +35,9 @@ describe('a film of 64 MiB from a seeder of 8 MB/s', () => {
 
   it('fetches nothing twice', async () => {
     const before = await fetched()
-    // what was on its way at each of the three seeks came for nothing; the rest came once
-    expect(before).toBeLessThan(64 * MiB * 1.2)
+    // What was on its way at each of the three seeks came for nothing, 150 ms of the line at most;
+    // the rest came once, with its protocol: 1.02 to 1.05 in all.
+    expect(before).toBeLessThan(64 * MiB * 1.1)
     expect(sha256(await readThrough(engine.client, swarm))).toBe(swarm.files[0]?.sha256)
     expect(await fetched() - before).toBeLessThan(50_000) // keep-alives and the like
   })
@@ -44,7 +45,7 @@ describe('a film of 64 MiB from a seeder of 8 MB/s', () => {
 
 describe('the window', () => {
   it('bounds what is fetched for a reader that stands still, and moves with it', async () => {
-    await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 64 * MiB }], pieceLength: 256 * 1024 })
+    await using swarm = await startSwarm({ files: [{ path: 'film.bin', sizeBytes: 64 * MiB }], pieceLength: 256 * 1024 })
     await using engine = await startTestEngine({ windowBytes: 2 * MiB })
     using reader = engine.client.reader({ source: swarm.source, fileIndex: 0, start: 0, end: 64 * MiB })
     const verified = (bytes: number) => vi.waitFor(async () => expect((await engine.client.stats()).torrents[0]?.verifiedPieces).toBe(bytes / (256 * 1024)), { timeout: 30_000 })
