@@ -46,7 +46,7 @@ async function expectSound(...stored: [PieceStorage, LocalTorrent][]) {
     for (const index of there(storage)) expect(Buffer.from(await storage.read(index, 0, storage.lengthOf(index))).equals(torrent.piece(index))).toBe(true)
   }
   const { usedBytes, publishedBytes } = await cache.stats()
-  expect(usedBytes + publishedBytes).toBe(await storedBytes(dataDir))
+  expect(usedBytes + publishedBytes).toBe(storedBytes(dataDir))
 }
 
 describe('room is made', () => {
@@ -59,7 +59,7 @@ describe('room is made', () => {
     for (const [next, left] of [[4, [0, 1, 3, 4]], [5, [0, 1, 4, 5]], [6, [0, 4, 5, 6]], [7, [4, 5, 6, 7]]] as const) {
       await fill(storage, torrent, [next])
       expect(there(storage)).toEqual(left)
-      expect(await segmentsIn(dataDir)).toEqual(left.map((index) => `${torrent.info.infoHash}/${index}-0`))
+      expect(segmentsIn(dataDir)).toEqual(left.map((index) => `${torrent.info.infoHash}/${index}-0`))
     }
     expect(await cache.stats()).toMatchObject({ usedBytes: 4 * piece, budgetBytes: 4 * piece, segments: 4, evictions: 4 })
   })
@@ -99,7 +99,7 @@ describe('room is made', () => {
     for (let time = 0; time < 3; time += 1) await expect(storage.write(3, torrent.piece(3))).rejects.toMatchObject({ code: 'storage_full' })
     expect(await cache.stats()).toEqual({ ...before, freeBytes: expect.any(Number) as number })
     expect(there(storage)).toEqual([0, 1, 2])
-    expect(await segmentsIn(dataDir)).toHaveLength(3)
+    expect(segmentsIn(dataDir)).toHaveLength(3)
     expect(events.map(({ event }) => event)).toEqual(['storage_full']) // once, however often it is asked
     held = [1, 2]
     expect(() => storage.demandRoom(3)).not.toThrow()
@@ -161,6 +161,7 @@ describe('what the operator published', () => {
     await fill(watched, theirs, [0, 1, 2, 3])
     expect([there(published), there(watched)]).toEqual([[0, 1], [2, 3]])
     await expect(published.write(2, own.piece(2))).rejects.toThrow('PUBLISHED_BYTES')
+    expect(published.hasRoom(2)).toBe(false)
     expect(there(watched)).toEqual([2, 3])
     expect(await cache.stats()).toMatchObject({ usedBytes: 2 * piece, publishedBytes: 2 * piece, segments: 4 })
     await expectSound([published, own], [watched, theirs])
@@ -194,7 +195,7 @@ describe('the accounting', () => {
     for (let from = 0; from < work.length; from += 8) {
       const written = await Promise.allSettled(work.slice(from, from + 8).flatMap(({ torrent, storage, index }) => storage?.write(index, torrent.piece(index)) ?? []))
       for (const one of written) if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(StorageFull) // what is being written cannot go
-      over.push(Math.max(await storedBytes(dataDir) - 8 * piece, 0))
+      over.push(Math.max(storedBytes(dataDir) - 8 * piece, 0))
     }
     expect(Math.max(...over)).toBe(0)
     await expectSound(...storages.map((storage, at) => [storage, torrents[at]] as [PieceStorage, LocalTorrent]))
@@ -223,7 +224,7 @@ describe('the accounting', () => {
     const other = files(2, 'other')
     const storage = await open(other)
     await fill(storage, other, [0])
-    expect((await segmentsIn(dataDir)).filter((path) => path.startsWith(torrent.info.infoHash))).toHaveLength(2)
+    expect(segmentsIn(dataDir).filter((path) => path.startsWith(torrent.info.infoHash))).toHaveLength(2)
     const map = await MapFile.read(join(dataDir, torrent.info.infoHash))
     expect(Array.from({ length: 6 }, (_, index) => map?.pieces.has(index))).toEqual([true, false, false, true, false, false])
     const again = await open(torrent)
@@ -302,6 +303,6 @@ describe('500 known titles', () => {
     await fill(await open(other), other, [0])
     expect(await cache.stats()).toMatchObject({ usedBytes: 500 * blockBytes, segments: 500, evictions: 1 })
     expect(await readdir(dataDir)).not.toContain(oldest.info.infoHash)
-    expect(await storedBytes(dataDir)).toBe(500 * blockBytes)
+    expect(storedBytes(dataDir)).toBe(500 * blockBytes)
   })
 })

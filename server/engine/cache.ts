@@ -143,14 +143,17 @@ export class Cache {
     const share = this.#ledger.shares.get(infoHash)
     if (!this.#isScanned || !share) return
     const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share, name: segmentName(segment) }
-    if (this.#leaving === 0 && !this.#fits(entry, length)) this.#victimFor(entry, length, true)
+    if (this.#fits(entry, length) || this.#leaving > 0) return
+    // What is being written can go as soon as it is: `claim` will see.
+    if (![...share.segments.values()].some(({ pins }) => pins > 0)) this.#victimFor(entry, length, true)
   }
 
   /** Whether there is room, or may be made without taking it from a reader, as far as is known. */
   hasRoom(infoHash: string, segment: SegmentOfFile, length: number): boolean {
     const share = this.#ledger.shares.get(infoHash)
     if (!this.#isScanned || !share) return true
-    return this.#fits(share.segments.get(segmentName(segment)) ?? { length: 0, share }, length) || this.#leaving > 0 || this.#victim() !== null
+    const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share }
+    return this.#fits(entry, length) || (!this.#isPublishedOver(entry, length) && (this.#leaving > 0 || this.#victim() !== null))
   }
 
   /** A reader went through it. */
@@ -250,9 +253,9 @@ export class Cache {
   #victimFor(entry: Pick<Entry, 'length' | 'share' | 'name'>, length: number, isWaitedFor: boolean): Entry {
     const growth = growthOf(entry, length)
     const isPublished = entry.share.pool === this.#ledger.published
-    if (isPublished && this.#ledger.published.usedBytes + growth > this.#ledger.published.budgetBytes) this.#full('PUBLISHED_BYTES are used up.')
+    if (this.#isPublishedOver(entry, length)) this.#full('PUBLISHED_BYTES are used up.')
     // In the end, what a reader of the same torrent wants later goes before what one wants now.
-    const victim = this.#victim() ?? (isWaitedFor ? [...entry.share.segments.values()].find((other) => other.name !== entry.name && isLater(other)) : null)
+    const victim = this.#victim() ?? (isWaitedFor && !isPublished ? [...entry.share.segments.values()].find((other) => other.name !== entry.name && isLater(other)) : null)
     return victim ?? this.#full(this.#free.allows(growth) ? 'CACHE_BYTES are used up by what is playing.' : 'The disk has no more than FREE_SPACE_BYTES free.')
   }
 
@@ -266,6 +269,11 @@ export class Cache {
     const growth = growthOf(entry, length)
     const { usedBytes, budgetBytes } = entry.share.pool
     return growth === 0 || (usedBytes + growth <= budgetBytes && this.#free.allows(growth))
+  }
+
+  #isPublishedOver(entry: Pick<Entry, 'length' | 'share'>, length: number): boolean {
+    const { published } = this.#ledger
+    return entry.share.pool === published && published.usedBytes + growthOf(entry, length) > published.budgetBytes
   }
 
   #grow(entry: Entry, length: number): void {

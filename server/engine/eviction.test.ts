@@ -33,15 +33,15 @@ async function play(engine: TestEngine, swarm: Swarm, { fileIndex = 0, start = 0
 describe('a film larger than the cache', () => {
   it('plays through it, again and again, and the disk never holds more', async () => {
     await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 96 * MiB }], pieceLength: 256 * 1024 })
-    await using engine = await startTestEngine({ cacheBytes: 40 * MiB })
+    await using engine = await startTestEngine({ cacheBytes: 64 * MiB })
     let most = 0
     for (let time = 0; time < 2; time += 1) {
-      expect(await play(engine, swarm, { each: async () => { most = Math.max(most, await storedBytes(engine.dataDir)) } })).toBe(swarm.files[0]?.sha256)
+      expect(await play(engine, swarm, { each: async () => { most = Math.max(most, storedBytes(engine.dataDir)) } })).toBe(swarm.files[0]?.sha256)
     }
-    expect(most).toBeLessThanOrEqual(40 * MiB)
+    expect(most).toBeLessThanOrEqual(64 * MiB)
     const { usedBytes, evictions } = await cacheOf(engine)
-    expect(usedBytes).toBe(await storedBytes(engine.dataDir))
-    expect(evictions).toBeGreaterThanOrEqual(4)
+    expect(usedBytes).toBe(storedBytes(engine.dataDir))
+    expect(evictions).toBeGreaterThanOrEqual(2)
   })
 
   it('and what a second reader needs, far behind, stays under it', async () => {
@@ -54,7 +54,7 @@ describe('a film larger than the cache', () => {
     const buffer = Buffer.alloc(64 * 1024)
     expect(await paused.read(0, buffer, 5_000)).toBe(buffer.length)
     expect(buffer.equals(await read(swarm, 0, buffer.length))).toBe(true)
-    expect(await segmentsIn(engine.dataDir)).toContain(join(swarm.infoHash, '0-0'))
+    expect(segmentsIn(engine.dataDir)).toContain(join(swarm.infoHash, '0-0'))
     expect((await cacheOf(engine)).evictions).toBeGreaterThanOrEqual(2)
   })
 
@@ -69,7 +69,7 @@ describe('a film larger than the cache', () => {
     expect(engine.events.filter(({ event }) => event === 'storage_full')).not.toEqual([])
     held.release()
     expect(await play(engine, other)).toBe(other.files[0]?.sha256)
-    expect((await cacheOf(engine)).usedBytes).toBe(await storedBytes(engine.dataDir))
+    expect((await cacheOf(engine)).usedBytes).toBe(storedBytes(engine.dataDir))
   })
 })
 
@@ -81,10 +81,14 @@ describe('what is dropped', () => {
     const { client, torrent } = await joinAsPeer(swarm, engine.client.listening()?.port ?? 0)
     const has = () => torrent.wires.some((wire) => wire.peerPieces.get(0))
     try {
-      await vi.waitFor(() => expect(has()).toBe(true), { timeout: 20_000 })
+      await vi.waitFor(() => {
+        expect(has()).toBe(true)
+        torrent.wires[0]?.interested()
+        expect(torrent.wires[0]?.peerChoking).toBe(false) // so it has heard all that was said before: which extensions we know
+      }, { timeout: 20_000 })
       expect(await engine.client.evict(swarm.infoHash)).toBe(MiB)
       await vi.waitFor(() => expect([has(), torrent.wires.length]).toEqual([false, 1]), { timeout: 10_000 })
-      expect(await storedBytes(engine.dataDir)).toBe(0)
+      expect(storedBytes(engine.dataDir)).toBe(0)
       expect(await play(engine, swarm)).toBe(swarm.files[0]?.sha256)
       await vi.waitFor(() => expect(has()).toBe(true), { timeout: 10_000 })
     } finally {
@@ -111,7 +115,7 @@ describe('what is dropped', () => {
       if (at === MiB + 512 * 1024) await harm(join(engine.dataDir, swarm.infoHash, '0-0'))
     } })).toBe(sha256(await read(swarm, MiB, 5 * MiB)))
     expect(await play(engine, swarm)).toBe(swarm.files[0]?.sha256)
-    expect((await cacheOf(engine)).usedBytes).toBe(await storedBytes(engine.dataDir))
+    expect((await cacheOf(engine)).usedBytes).toBe(storedBytes(engine.dataDir))
   })
 })
 
@@ -124,7 +128,7 @@ describe('a torrent removed', () => {
     const told = Promise.allSettled(readers.map((reader) => reader.ready(63 * MiB, 60_000)))
     await engine.client.remove(swarm.infoHash)
     expect((await told).map((one) => one.status === 'rejected' && (one.reason as { code: string }).code)).toEqual(Array.from({ length: 10 }, () => 'removed'))
-    expect(await storedBytes(engine.dataDir)).toBe(0)
+    expect(storedBytes(engine.dataDir)).toBe(0)
     expect(await cacheOf(engine)).toMatchObject({ usedBytes: 0, segments: 0 })
     for (const reader of readers) reader[Symbol.dispose]()
   })
@@ -133,7 +137,7 @@ describe('a torrent removed', () => {
 describe('an engine that is killed while it makes room', () => {
   it('under a player: the stream is right to the last byte', async () => {
     await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 96 * MiB }], pieceLength: 256 * 1024 })
-    await using engine = await startTestEngine({ cacheBytes: 40 * MiB })
+    await using engine = await startTestEngine({ cacheBytes: 64 * MiB })
     const kills = [20 * MiB, 50 * MiB, 85 * MiB]
     expect(await play(engine, swarm, { each: async (at) => {
       if (at < (kills[0] ?? Infinity)) return
@@ -142,8 +146,8 @@ describe('an engine that is killed while it makes room', () => {
       await vi.waitFor(() => expect(engine.client.alive()).toBe(false), { timeout: 10_000 })
     } })).toBe(swarm.files[0]?.sha256)
     expect(kills).toEqual([])
-    expect((await cacheOf(engine)).usedBytes).toBe(await storedBytes(engine.dataDir))
-    expect(await storedBytes(engine.dataDir)).toBeLessThanOrEqual(40 * MiB)
+    expect((await cacheOf(engine)).usedBytes).toBe(storedBytes(engine.dataDir))
+    expect(storedBytes(engine.dataDir)).toBeLessThanOrEqual(64 * MiB)
   })
 })
 

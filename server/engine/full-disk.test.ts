@@ -37,7 +37,7 @@ describe('a disk that others fill', () => {
     expect(sha256(await readThrough(engine.client, fresh))).toBe(fresh.files[0]?.sha256)
     const { cache } = await engine.client.stats()
     expect(cache).toMatchObject({ usedBytes: 3 * MiB, evictions: 1 })
-    expect(await storedBytes(engine.dataDir)).toBe(3 * MiB)
+    expect(storedBytes(engine.dataDir)).toBe(3 * MiB)
   })
 
   it('is an error of its own when nothing can go; nothing is claimed, what plays plays on, and all is well when there is room again', async ({ skip }) => {
@@ -55,7 +55,7 @@ describe('a disk that others fill', () => {
     expect(engine.events.map(({ event }) => event)).toContain('storage_full')
     expect(engine.events.map(({ event }) => event)).not.toContain('engine_exited')
     // writes that are still on their way have their room until they fail
-    await vi.waitFor(async () => expect((await engine.client.stats()).cache.usedBytes).toBe(await storedBytes(engine.dataDir)), { timeout: 10_000 })
+    await vi.waitFor(async () => expect((await engine.client.stats()).cache.usedBytes).toBe(storedBytes(engine.dataDir)), { timeout: 10_000 })
     const map = await MapFile.read(join(engine.dataDir, fresh.infoHash))
     expect(map?.pieces.count() ?? 0).toBeLessThanOrEqual(1)
     expect(sha256(await drain(engine.client, reader, 0))).toBe(playing.files[0]?.sha256)

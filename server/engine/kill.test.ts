@@ -36,7 +36,7 @@ describe('an engine that is killed again and again while it fetches and drops', 
     for (let life = 0; life < 12; life += 1) {
       lives += await liveAndDie(random)
       for (const swarm of swarms) claimed += await checkClaims(swarm)
-      const onDisk = await storedBytes(dataDir)
+      const onDisk = storedBytes(dataDir)
       expect(onDisk).toBeLessThanOrEqual(budget)
       const cache = new Cache({ ...settings(), onEvent: () => {} })
       expect((await cache.stats()).usedBytes).toBe(onDisk)

@@ -140,7 +140,7 @@ describe('after a restart', () => {
     const { fetchedBytes, cache } = await engine.client.stats()
     expect(fetchedBytes).toBeGreaterThan(2 * MiB)
     expect(fetchedBytes).toBeLessThan(2.5 * MiB)
-    expect(cache.usedBytes).toBe(await storedBytes(dataDir))
+    expect(cache.usedBytes).toBe(storedBytes(dataDir))
   })
 })
 

@@ -25,12 +25,12 @@ describe('what the disk may hold (control D7)', () => {
     let most = 0
     for await (const chunk of Readable.fromWeb(response.body as WebStream) as AsyncIterable<Uint8Array>) {
       hash.update(chunk)
-      most = Math.max(most, await storedBytes(app.deps.engine.dataDir))
+      most = Math.max(most, storedBytes(app.deps.engine.dataDir))
     }
     expect(response.status).toBe(200)
     expect(hash.digest('hex')).toBe(swarm.files[0]?.sha256)
     expect(most).toBeLessThanOrEqual(cacheBytes)
-    expect((await app.deps.engine.stats()).cache).toMatchObject({ budgetBytes: cacheBytes, usedBytes: await storedBytes(app.deps.engine.dataDir) })
+    expect((await app.deps.engine.stats()).cache).toMatchObject({ budgetBytes: cacheBytes, usedBytes: storedBytes(app.deps.engine.dataDir) })
   })
 
   test('a disk without room for it: 503 storage_full with a time to try again and a log line, nothing fetched, nothing stored; HEAD needs none', async () => {
@@ -44,7 +44,7 @@ describe('what the disk may hold (control D7)', () => {
     }
     expect((await fetch(url, { method: 'HEAD' })).status).toBe(200)
     expect(await swarm.uploadedBytes()).toBeLessThan(16_384) // greetings, and not one block
-    expect(await storedBytes(app.deps.engine.dataDir)).toBe(0)
+    expect(storedBytes(app.deps.engine.dataDir)).toBe(0)
     expect(app.logLines).toContainEqual(expect.objectContaining({ event: 'storage_full', detail: expect.stringContaining('FREE_SPACE_BYTES') as string }))
   })
 })

@@ -10,7 +10,8 @@ export function authenticatorApp(secret: Uint8Array, now: () => Date, newRecover
   let last = 0
   let left: string[] = []
   return async () => {
-    const step = Math.max(totpStep(now()) - 1, last + 1)
+    // not the step before: it would be too old by the time it is looked at, were the half minute to end in between
+    const step = Math.max(totpStep(now()), last + 1)
     if (step <= totpStep(now()) + 1) {
       last = step
       return { method: 'totp', code: await totpCode(secret, step) }
