@@ -80,7 +80,7 @@ export const torrentFiles = pgTable(
     path: text('path').notNull(),
     sizeBytes: bigint('size_bytes', { mode: 'number' }).notNull(),
     mimeType: text('mime_type').notNull(),
-    /** What was found out by looking into it (decision 0023): null until then, and where the bytes gave no facts. */
+    /** What was found out by looking into it (decision 0027): null until then, and where the bytes gave no facts. */
     examinedAt: moment('examined_at'),
     container: text('container'),
     playable: text('playable', { enum: ['direct', 'external_player', 'no'] }),

@@ -1,13 +1,13 @@
 import type { Playable } from './media-types.ts'
 
-/** What is known of a track: names as decision 0023 lists them, null where the file does not say. */
+/** What is known of a track: names as decision 0027 lists them, null where the file does not say. */
 export interface PlayedTrack { readonly kind: 'video' | 'audio' | 'subtitle'; readonly codec: string; readonly profile: string | null; readonly bitDepth: number | null }
 export interface PlayedFile { readonly container: string; readonly tracks: readonly PlayedTrack[] }
 
 type Codecs = { readonly video: readonly string[]; readonly audio: readonly string[] }
 const sound = (...audio: string[]): Codecs => ({ video: [], audio })
 
-/** What ExoPlayer and Chromium both play by themselves, and AVPlayer but for WebM and Ogg; the sources are in decision 0023. */
+/** What ExoPlayer and Chromium both play by themselves, and AVPlayer but for WebM and Ogg; the sources are in decision 0027. */
 const direct = new Map<string, Codecs>(Object.entries({
   mp4: { video: ['h264'], audio: ['aac', 'mp3'] },
   webm: { video: ['vp8', 'vp9', 'av1'], audio: ['opus', 'vorbis'] },

@@ -9,6 +9,7 @@ import type { Meta } from '../kit/procedure.ts'
 import { appRouter } from '../router.ts'
 import { actorNames, procedureCases, routeCases, type ActorName, type Credentials, type World } from './access-table.ts'
 import { startTestApp, type TestApp } from './app.ts'
+import { standingClock } from './clock.ts'
 import { answerDifferences, type OpenApi } from './openapi-rules.ts'
 import { ask } from './raw-http.ts'
 import { approveTitle, offerTitle } from './titles.ts'
@@ -21,7 +22,7 @@ let otherKey: string
 let tables: string[]
 
 beforeAll(async () => {
-  app = await startTestApp({ jobs: true, engine: true, settings: { RATE_LIMIT_FACTOR: '1000', SWARM_TIMEOUT_SECONDS: '1' } })
+  app = await startTestApp({ jobs: 'unscheduled', engine: true, overrides: standingClock(), settings: { RATE_LIMIT_FACTOR: '1000', SWARM_TIMEOUT_SECONDS: '1' } })
   const moderator = await app.as.moderator()
   const someone: World['someone'] = (role) => app.as[role]()
   const offer = () => {

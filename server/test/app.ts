@@ -23,8 +23,8 @@ type Options = {
   dataDir?: string
   /** Starts the real engine process; without it, whatever needs the engine answers 503. */
   engine?: boolean
-  /** Works jobs (mails, metadata) as the running server does. */
-  jobs?: boolean
+  /** Works jobs (mails, metadata) as the running server does; `unscheduled`: without those that run by the clock. */
+  jobs?: boolean | 'unscheduled'
   overrides?: Overrides
 }
 
@@ -66,7 +66,7 @@ export async function startTestApp(options: Options = {}): Promise<TestApp> {
   const baseUrl = `${config.tls ? 'https' : 'http'}://localhost:${address.port}`
   deps.setPublicUrl(baseUrl)
   if (options.jobs) {
-    const runner = await startJobs(deps, jobHandlers, schedule)
+    const runner = await startJobs(deps, jobHandlers, options.jobs === 'unscheduled' ? {} : schedule)
     made.defer(() => runner.stop())
   }
 

@@ -41,7 +41,7 @@ async function challengedTimes(count: number, person: Person): Promise<string[]>
   while (challenges.length < count) challenges.push(await challenged(person))
   return challenges
 }
-const sessionsOf = ({ userId }: Person) => app.deps.sql`select public_id, kind, methods, authenticated_at, ended_at, end_reason from sessions where user_id = ${userId} order by created_at`
+const sessionsOf = ({ userId }: Person) => app.deps.sql`select public_id, kind, methods, authenticated_at, ended_at, end_reason from sessions where user_id = ${userId} order by created_at, public_id`
 const rowsOf = ({ userId }: Person) => app.deps.sql`select 'totp' as what, id, last_step::text as at, removed_at from totp_factors where user_id = ${userId} union all select 'code', id, used_at::text, removed_at from recovery_codes where user_id = ${userId} union all select 'passkey', id, counter::text, removed_at from passkeys where user_id = ${userId} order by 1, 2`
 /** What a refused proof may not change, of everybody concerned. */
 const stateOf = (...people: Person[]) => Promise.all(people.map(async (person) => [await sessionsOf(person), await rowsOf(person)]))
