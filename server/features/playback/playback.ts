@@ -8,10 +8,14 @@ import { subtitlesOf } from '../../lib/subtitle-files.ts'
 import type { PlaybackLink, PlaybackTarget } from './contract.ts'
 import { examineNow } from './examine-file.ts'
 import { insertLink, renewLink } from './links.ts'
+import { torrentSource } from './source.ts'
 import { demandFreeStream } from './stream-rows.ts'
 import { playlistUrl, streamUrl, subtitlesUrl } from './urls.ts'
 
 export { examineLargest } from './examine-file.ts'
+
+/** How long peers are kept for a player that does not come. */
+const warmMs = 20_000
 
 /** A link to watch a file of an approved title. @throws NotFound, also for titles that are not approved; 429 too_many_streams */
 export const startPlayback = (ctx: Authed, target: z.infer<typeof PlaybackTarget>) => makeLink(ctx, target, 'viewer')
@@ -22,7 +26,7 @@ export const startPreview = (ctx: Authed, target: z.infer<typeof PlaybackTarget>
 async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof PlaybackTarget>, kind: 'viewer' | 'preview'): Promise<z.infer<typeof PlaybackLink>> {
   const states = kind === 'preview' ? (['approved', 'pending'] as const) : (['approved'] as const)
   const files = await ctx.db
-    .select({ index: torrentFiles.index, path: torrentFiles.path, sizeBytes: torrentFiles.sizeBytes, mimeType: torrentFiles.mimeType, playable: torrentFiles.playable })
+    .select({ infoHash: torrents.infoHash, index: torrentFiles.index, path: torrentFiles.path, sizeBytes: torrentFiles.sizeBytes, mimeType: torrentFiles.mimeType, playable: torrentFiles.playable })
     .from(torrents)
     .innerJoin(torrentFiles, eq(torrentFiles.torrentId, torrents.id))
     .where(and(eq(torrents.id, torrentId), inArray(torrents.state, [...states])))
@@ -39,6 +43,8 @@ async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof Pl
     if (kind === 'preview') await ctx.audit(tx, { action: 'torrent.preview', target: { kind: 'torrent', id: torrentId }, details: { fileIndex } })
     return link
   })
+  // The player comes in a moment: by then peers are connected. Where that fails, it starts as slowly as without.
+  ctx.engine.warm(torrentSource(ctx, { torrentId, infoHash: file.infoHash }), warmMs).catch(() => {})
   const ticket = { linkId: id, fileIndex: null }
   return {
     url: streamUrl(ctx, ticket, file.path),
