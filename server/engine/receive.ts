@@ -88,9 +88,9 @@ export function receiveInPlace(torrent: Torrent, pieceLength: number): void {
 
 /** What is written in one turn leaves as one packet: requests are asked for by the dozen, and each was a system call. */
 function sendTogether(socket: Socket): void {
-  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean
+  const { write } = socket
   let corked = false
-  socket.write = ((...args: unknown[]) => {
+  socket.write = (...args: unknown[]) => {
     if (!corked) {
       corked = true
       socket.cork()
@@ -99,8 +99,8 @@ function sendTogether(socket: Socket): void {
         socket.uncork()
       })
     }
-    return write(...args)
-  }) as typeof socket.write
+    return Reflect.apply(write, socket, args) as boolean
+  }
 }
 
 /** A block that is coming in. */
