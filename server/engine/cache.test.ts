@@ -34,7 +34,11 @@ function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Pr
 const files = (count: number, name?: string) => torrentOf(piece, Array.from({ length: count }, () => ({ length: piece })), name)
 const there = ({ stored }: PieceStorage) => Array.from({ length: stored.pieces }, (_, index) => index).filter((index) => stored.has(index))
 const fill = async (storage: PieceStorage, torrent: LocalTorrent, which: number[]) => {
-  for (const index of which) await storage.write(index, torrent.piece(index))
+  for (const index of which) {
+    await storage.write(index, torrent.piece(index))
+    // What came in the same millisecond has no order, once it is read from the map.
+    for (const at = Date.now(); Date.now() === at;) await new Promise(setImmediate)
+  }
 }
 /** A reader goes through a whole file. */
 const play = (storage: PieceStorage, ...indexes: number[]) => {

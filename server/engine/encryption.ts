@@ -1,4 +1,5 @@
 import type { Torrent } from 'webtorrent'
+import { callAgain } from './call-again.ts'
 
 /**
  * Calls a peer that hung up on a plain handshake once more at once, encrypted (MSE). Plain comes first: encryption costs
@@ -13,16 +14,11 @@ export function encryptOnRefusal(torrent: Torrent): void {
     register(peer)
     if (peer.type !== 'tcpOutgoing') return
     peer.once('disconnect', () => {
-      const { addr, retries, secure, wire } = peer
+      const { addr, secure, wire } = peer
       if (wire?.peerId) return // there was a handshake
       if (secure) return void demanding.delete(addr)
       demanding.add(addr)
-      // by then webtorrent has taken the peer off its list
-      queueMicrotask(() => {
-        if (torrent.destroyed || !torrent.addPeer(addr)) return
-        const again = torrent._peers.get(addr)
-        if (again) again.retries = retries
-      })
+      callAgain(torrent, peer)
     })
   }
 }

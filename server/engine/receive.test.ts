@@ -30,6 +30,8 @@ async function trickle(socket: Socket, bytes: Buffer, packetBytes: number): Prom
   }
 }
 
+const shy = (swarm: Swarm): PeerScript => ({ ...seeding(swarm), isShy: true })
+
 const blockOf = ({ piece, offset, bytes }: Block) => framed(message.piece, [piece, offset], bytes)
 
 test.each([
@@ -61,7 +63,7 @@ const atOnce = (swarm: Swarm): PeerScript => ({
   onGreeted: () => {},
 })
 
-test.each([['byte by byte', slowly], ['with all that follows it in the same packet', atOnce]])('a greeting %s', async (_, script) => {
+test.each([['byte by byte', slowly], ['with all that follows it in the same packet', atOnce], ['of a peer that hangs up on who says more than that before it', shy]])('a greeting %s', async (_, script) => {
   await using film = await offer(script)
   expect(sha256(await readThrough(film.engine.client, film.swarm))).toBe(film.swarm.files[0]?.sha256)
 })

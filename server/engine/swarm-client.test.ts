@@ -18,7 +18,7 @@ const reach: Reach = {
   mayReach: (address) => address === '127.0.0.2',
   lookup: (host, options, done) => (options.all ? done(null, [{ address: host, family: 4 }]) : done(null, host, 4)),
 }
-const settings = EngineSettings.parse({ dataDir: '/nowhere', host: '127.0.0.1', port: 0, allowPrivateAddresses: false, windowBytes: 1, idleMs: 0, connectionsPerTorrent: 10, discovery: { dht: false, pex: true, lsd: false, upnp: false } })
+const settings = EngineSettings.parse({ dataDir: '/nowhere', host: '127.0.0.1', port: 0, allowPrivateAddresses: false, cacheBytes: 1, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: 1, idleMs: 0, connectionsPerTorrent: 10, discovery: { dht: false, pex: true, lsd: false, upnp: false } })
 
 async function join(trackers: string[], infoHash = randomBytes(20).toString('hex')) {
   const client = await joinSwarm(settings, reach, () => {})

@@ -87,6 +87,7 @@ declare module 'webtorrent' {
     downloadSpeed: (bytes?: number) => number
     /** To the peer, through encryption if there is any. */
     _push: (bytes: Uint8Array) => void
+    once(event: string, listener: () => void): void
     cancel(piece: number, offset: number, length: number): void
     have(piece: number): void
     bitfield: (bitfield: Torrent['bitfield']) => void

@@ -14,6 +14,8 @@ export interface PeerScript {
   readonly infoHash: string
   /** Sent instead of the handshake in answer to one. */
   readonly greeting?: Buffer
+  /** Hangs up behind its handshake on who has said more than one before it, as aria2 does. */
+  readonly isShy?: boolean
   /** Both have greeted each other. */
   onGreeted?(wire: ScriptedWire): void
   onMessage?(wire: ScriptedWire, id: number, payload: Buffer): void
@@ -94,6 +96,7 @@ function speak(socket: Socket, script: PeerScript, answer: () => void): Scripted
       wire.handshake = unread.subarray(0, handshakeBytes)
       unread = unread.subarray(handshakeBytes)
       answer()
+      if (script.isShy && unread.length > 0) return void socket.end()
       script.onGreeted?.(wire)
     }
     while (unread.length >= 4 && unread.length >= 4 + unread.readUInt32BE()) {
