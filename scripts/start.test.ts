@@ -55,7 +55,11 @@ function start(env: Record<string, string>) {
   return { child, ended, line, said: () => said }
 }
 
-const answers = async (url: string) => (await fetch(`${url}/readyz`)).status
+const answers = async (url: string) => {
+  const response = await fetch(`${url}/readyz`)
+  await response.arrayBuffer() // or its connection stays open
+  return response.status
+}
 const ready = (url: string) => vi.waitFor(async () => expect(await answers(url)).toBe(200), { timeout: 30_000, interval: 50 })
 const gone = (pids: number[]) => vi.waitFor(() => expect(pids.filter((pid) => startOf(pid) !== undefined)).toEqual([]), { timeout: 30_000, interval: 50 })
 
