@@ -15,12 +15,20 @@ const blockMs = 10
 /** A wire is asked again when this part of its depth is free: several requests make one write and one packet. */
 const refillPart = 8
 
+/** Blocks taken back that are remembered of a peer. */
+const mostTakenBack = 4_096
+
 interface PeerState {
   readonly pipeline: Pipeline
   lastAnswerAt: number
   /** Took requests and let all of them go late: asked for one block at a time, and nothing urgent, until it answers. */
   stalls: boolean
+  /** By `blockKey`, what was taken back from it, and how long it is waited for when it is asked for again. */
+  readonly takenBack: Map<string, number>
 }
+
+/** `patienceMs`: after so long it is taken to be forgotten and asked for anew; null where the peer had not been asked for it before. */
+interface Asked { readonly at: number; readonly patienceMs: number | null }
 
 /**
  * What each peer is asked for. Takes the place of `Torrent._updateWire`, which first asks a new wire for one block of the
@@ -34,7 +42,7 @@ export class Requests {
   /** Those that a reader waits for. */
   #heads: ReadonlySet<number> = new Set()
   #peers = new WeakMap<Wire, PeerState>()
-  #askedAt = new WeakMap<Request, number>()
+  #asked = new WeakMap<Request, Asked>()
   /** Who sent blocks of the pieces that are being put together. */
   #sources = new Map<number, Set<Wire>>()
   #asking: Wire | null = null
@@ -55,7 +63,7 @@ export class Requests {
     this.#order = order
     this.#heads = new Set(heads)
     for (const wire of this.#torrent.wires) {
-      for (const { piece, offset, length } of [...wire.requests]) if (!wanted.has(piece)) wire.cancel(piece, offset, length)
+      for (const request of [...wire.requests]) if (!wanted.has(request.piece)) this.#takeBack(wire, request)
     }
     this.#torrent._update()
     if (order.length === 0) this.close()
@@ -89,21 +97,35 @@ export class Requests {
     })
   }
 
-  /** Moves the late blocks of pieces that a reader waits for to peers that answer sooner. */
+  /** Moves the late blocks of pieces that a reader waits for to peers that answer sooner, and asks again for what a peer has forgotten. */
   #lookForLate(): void {
     const now = performance.now()
     for (const wire of this.#torrent.wires) {
       const state = this.#stateOf(wire)
-      const late = wire.requests.filter((request) => now - (this.#askedAt.get(request) ?? now) > lateMs + 2 * state.pipeline.fastestMs)
+      const isOlder = (request: Request, ms: number) => now - (this.#asked.get(request)?.at ?? now) > ms + 2 * state.pipeline.fastestMs
+      const late = wire.requests.filter((request) => isOlder(request, lateMs))
       if (late.length > 0 && now - state.lastAnswerAt > lateMs) state.stalls = true
-      for (const { piece, offset, length } of late) {
-        const [other] = this.#heads.has(piece) ? this.#others(wire, piece) : []
-        if (!other) continue
-        wire.cancel(piece, offset, length) // which gives the block back, so that it is the next one to be given out
-        this.#ask(other, piece)
+      for (const request of late) {
+        const patienceMs = this.#asked.get(request)?.patienceMs ?? Infinity
+        const [other] = this.#heads.has(request.piece) ? this.#others(wire, request.piece) : []
+        if (!other && !isOlder(request, patienceMs)) continue
+        this.#takeBack(wire, request, 2 * patienceMs) // which makes the block the next one to be given out
+        this.#ask(other ?? wire, request.piece)
       }
     }
     this.#torrent._update()
+  }
+
+  /**
+   * A peer that is webtorrent reads a block as soon as it is asked for it; taken back and asked for again meanwhile, it gives an answer to
+   * neither (and, against BEP 6, never says so). Players that go to the end of a file and back do just that, and would wait half a minute.
+   */
+  #takeBack(wire: Wire, request: Request, patienceMs = lateMs): void {
+    const { piece, offset, length } = request
+    const { takenBack } = this.#stateOf(wire)
+    if (takenBack.size >= mostTakenBack) takenBack.clear()
+    takenBack.set(blockKey(request), Number.isFinite(patienceMs) ? patienceMs : lateMs)
+    wire.cancel(piece, offset, length)
   }
 
   /** Peers that can be expected to send blocks of the piece sooner, the one with the least to do first. */
@@ -131,11 +153,13 @@ export class Requests {
     this.#asking = null
     const request = wire.requests.at(-1)
     if (wire.requests.length === inFlight || !request) return false
-    const askedAt = performance.now()
-    this.#askedAt.set(request, askedAt)
+    const at = performance.now()
+    const key = blockKey(request)
+    this.#asked.set(request, { at, patienceMs: state.takenBack.get(key) ?? null })
+    state.takenBack.delete(key)
     const { callback } = request
     request.callback = (error, block) => {
-      if (!error) this.#onBlock(wire, state, piece, performance.now() - askedAt, inFlight + 1)
+      if (!error) this.#onBlock(wire, state, piece, performance.now() - at, inFlight + 1)
       callback(error, block)
     }
     return true
@@ -154,7 +178,7 @@ export class Requests {
   #stateOf(wire: Wire): PeerState {
     let state = this.#peers.get(wire)
     if (state) return state
-    state = { pipeline: new Pipeline(this.#torrent.pieceLength), lastAnswerAt: performance.now(), stalls: false }
+    state = { pipeline: new Pipeline(this.#torrent.pieceLength), lastAnswerAt: performance.now(), stalls: false, takenBack: new Map() }
     this.#peers.set(wire, state)
     // `_request` bounds what is in flight by this measure: while it is we who ask, the depth is ours to decide.
     const measured = wire.downloadSpeed
@@ -162,6 +186,8 @@ export class Requests {
     return state
   }
 }
+
+const blockKey = ({ piece, offset }: Request): string => `${piece}:${offset}`
 
 /** Sends what `say` says as one: else each message of 17 bytes goes through the streams, and to the socket, by itself. */
 function inOneWrite(wire: Wire, say: () => void): void {

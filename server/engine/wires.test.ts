@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { startTestEngine } from '../test/engine.ts'
+import { message, startPeer } from '../test/scripted-peer.ts'
 import { startSilentPeer, type SilentPeer } from '../test/silent-peer.ts'
 import { startSwarm, type Swarm } from '../test/swarm.ts'
 import type { TorrentSource } from './reader.ts'
@@ -76,6 +77,42 @@ describe('a seek', () => {
     const said = peer.heard.filter((line) => /^(request|cancel)/.test(line)).slice(64)
     expect(said.slice(0, 64).every((line) => line.startsWith('cancel 0:'))).toBe(true)
     expect(said.slice(64).every((line) => line.startsWith('request 8:'))).toBe(true)
+  })
+})
+
+describe('a seek back', () => {
+  it('is not left waiting by a peer that forgets what it is asked for anew while it still reads it', async () => {
+    await using swarm = await film()
+    const { source } = swarm
+    const block = blockOf(swarm, MiB)
+    // as webtorrent does, here with reads that end once all has been asked for, taken back, and asked for again
+    const asked = new Map<string, number>()
+    let takenBack = 0
+    await using peer = await startPeer({
+      infoHash: swarm.infoHash,
+      onGreeted: (wire) => {
+        wire.send(message.haveAll)
+        wire.send(message.unchoke)
+      },
+      onMessage: (wire, id, payload) => {
+        if (id === message.cancel) takenBack += 1
+        if (id !== message.request) return
+        const [piece, offset, length] = [payload.readUInt32BE(0), payload.readUInt32BE(4), payload.readUInt32BE(8)]
+        const times = (asked.get(`${piece}:${offset}`) ?? 0) + 1
+        asked.set(`${piece}:${offset}`, times)
+        if (times > 2) void block(piece, offset, length).then((bytes) => wire.send(message.piece, [piece, offset], bytes))
+      },
+    })
+    await using engine = await startTestEngine()
+    const { torrent } = await source.load()
+    const only: TorrentSource = { infoHash: swarm.infoHash, load: async () => ({ torrent, trackers: [], peers: [peer.address] }) }
+    const left = engine.client.reader({ source: only, fileIndex: 0, start: 0, end: MiB })
+    await vi.waitFor(() => expect(asked.size).toBe(64), { timeout: 10_000 })
+    left.release()
+    await vi.waitFor(() => expect(takenBack).toBe(64), { timeout: 10_000 })
+    using back = engine.client.reader({ source: only, fileIndex: 0, start: 0, end: MiB })
+    // webtorrent itself would give the requests up after 30 s
+    expect(await back.waitFor(0, 20_000)).toBe(MiB)
   })
 })
 
