@@ -5,14 +5,23 @@ import { expect, giveCode, givePassword, signIn, test, withBrowser } from './fix
 /**
  * A virtual authenticator with a fingerprint that always fits (WebDriver's, by the DevTools protocol). While `present(true)`, as at
  * first, each request for a passkey that it holds is answered at once, also one that only offers it; while `present(false)`, none is.
+ * `presentFrom`: present as soon as the browser asks for the path.
  */
-async function addVirtualAuthenticator(page: Page): Promise<{ present(enabled: boolean): Promise<void> }> {
+async function addVirtualAuthenticator(page: Page): Promise<{ present(enabled: boolean): Promise<void>; presentFrom(path: string): Promise<void> }> {
   const session = await page.context().newCDPSession(page)
   await session.send('WebAuthn.enable')
   const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', {
     options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
   })
-  return { present: async (enabled) => void (await session.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })) }
+  const present = async (enabled: boolean) => void (await session.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled }))
+  return {
+    present,
+    // Earlier, an offer that is still on its way to the authenticator would be answered.
+    presentFrom: (path) => page.route((url) => url.pathname === path, async (route) => {
+      await present(true)
+      await route.continue()
+    }, { times: 1 }),
+  }
 }
 
 /** What a page asked of navigator.credentials.get(): told as it is asked, and when it is aborted. */
@@ -102,7 +111,7 @@ test('a passkey is the first factor of a new moderator, and then signs in withou
   await page.goto('/titles?state=rejected')
   await expect(page.getByLabel('E-mail')).toHaveAttribute('autocomplete', 'username webauthn')
   await expect.poll(() => requests.splice(0).at(-1)).toBe('conditional at /sign-in')
-  await fingerprint.present(true)
+  await fingerprint.presentFrom('/sign-in/passkey')
   await page.getByRole('button', { name: 'Sign in with a passkey' }).click()
   await expect(page).toHaveURL('/titles?state=rejected')
   expect(requests.splice(0)).toEqual(['conditional aborted', 'asked at /sign-in/passkey'])
@@ -111,7 +120,7 @@ test('a passkey is the first factor of a new moderator, and then signs in withou
   await fingerprint.present(false)
   await page.getByRole('button', { name: 'Sign out' }).click()
   await expect.poll(() => requests.splice(0)).toEqual(['conditional at /sign-in'])
-  await fingerprint.present(true)
+  await fingerprint.presentFrom('/sign-in')
   await givePassword(page, person)
   await expect(page.getByRole('heading', { level: 1, name: 'Queue' })).toBeVisible()
   await page.goto('/account/security')
