@@ -44,7 +44,7 @@ export async function makeCluster(folder: string, account: Account, binaries: Bi
       ...(durable ? [] : ['--no-sync']),
       ...LOCALE,
     ])
-    if (made.code !== 0) throw new SetUpFault(`The database could not be made: ${lastLine(made.output)}`, { cause: made.output })
+    if (made.code !== 0) throw new SetUpFault(`The database could not be made: ${reasonIn(made.output)}`, { cause: made.output })
     await writeFile(join(draft, 'pg_hba.conf'), HOST_RULES, { mode: 0o600 })
     await rename(draft, folder)
   } finally {
@@ -58,4 +58,5 @@ async function removeDrafts(folder: string) {
   for (const name of drafts) await rm(join(dirname(folder), name), { recursive: true, force: true })
 }
 
-const lastLine = (text: string) => text.split('\n').at(-1) ?? text
+/** Where initdb says why: what comes last is what it cleans up. */
+const reasonIn = (output: string) => output.split('\n').findLast((line) => /error|fatal|panic|signal|could not/i.test(line)) ?? output
