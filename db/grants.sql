@@ -22,13 +22,15 @@ grant update (examined_at, container, playable, duration_seconds, bytes_per_seco
 -- An audit row once written stays as it is.
 grant select, insert on audit_log to ts_app;
 grant select, insert, update, delete on rate_limits, live_streams to ts_app;
+-- People's own lists: what somebody watched really goes when they say so.
+grant select, insert, update, delete on favorites, watch_history, user_preferences to ts_app;
 -- The one thing it may purge: links dead for a day, by a function that looks at the clock of the database itself.
 revoke all on function purge_playback_links from public;
 grant execute on function purge_playback_links to ts_app;
 
 grant delete on
   email_flows, setup_links, invites, data_exports, sessions, refresh_tokens, known_devices,
-  totp_factors, recovery_codes, passkeys, auth_challenges, guess_throttles, ingest_batches, playback_links, live_streams, rate_limits, keys, torrent_files, torrent_infos
+  totp_factors, recovery_codes, passkeys, auth_challenges, guess_throttles, ingest_batches, playback_links, live_streams, rate_limits, keys, favorites, watch_history, user_preferences, torrent_files, torrent_infos
 to ts_maintenance;
 -- Erasing a person empties the columns of their row; the row and its pseudonym stay.
 grant update on users to ts_maintenance;

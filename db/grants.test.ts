@@ -13,6 +13,7 @@ const tables: Record<string, { app: string; maintenance: string }> = {
   categories: { app: 's', maintenance: 's' },
   data_exports: { app: 'siu', maintenance: 'sd' },
   email_flows: { app: 'siu', maintenance: 'sd' },
+  favorites: { app: 'siud', maintenance: 'sd' },
   guess_throttles: { app: 'siu', maintenance: 'sd' },
   ingest_batches: { app: 'si', maintenance: 'sd' },
   invites: { app: 'siu', maintenance: 'sd' },
@@ -30,7 +31,9 @@ const tables: Record<string, { app: string; maintenance: string }> = {
   torrent_infos: { app: 'si', maintenance: 'sd' },
   torrents: { app: 'siu', maintenance: 's' },
   totp_factors: { app: 'siu', maintenance: 'sd' },
+  user_preferences: { app: 'siud', maintenance: 'sd' },
   users: { app: 'siu', maintenance: 'su' },
+  watch_history: { app: 'siud', maintenance: 'sd' },
 }
 
 const denied = '42501'

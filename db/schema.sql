@@ -128,6 +128,16 @@ CREATE INDEX email_flows_expiry_idx ON public.email_flows USING btree (expires_a
 CREATE INDEX email_flows_lookup_idx ON public.email_flows USING btree (email_lookup, created_at);
 CREATE INDEX email_flows_user_idx ON public.email_flows USING btree (user_id) WHERE (user_id IS NOT NULL);
 
+create table favorites (
+  user_id uuid not null,
+  torrent_id uuid not null,
+  added_at timestamp(3) with time zone not null,
+  constraint favorites_user_id_torrent_id_pk PRIMARY KEY (user_id, torrent_id),
+  constraint favorites_torrent_id_torrents_id_fk FOREIGN KEY (torrent_id) REFERENCES torrents(id),
+  constraint favorites_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX favorites_newest_idx ON public.favorites USING btree (user_id, added_at DESC NULLS LAST, torrent_id DESC NULLS LAST);
+
 create table guess_throttles (
   key bytea not null,
   failures integer not null,
@@ -400,6 +410,19 @@ create table totp_factors (
 );
 CREATE UNIQUE INDEX totp_factors_user_idx ON public.totp_factors USING btree (user_id) WHERE ((confirmed_at IS NOT NULL) AND (removed_at IS NULL));
 
+create table user_preferences (
+  user_id uuid not null,
+  keep_watch_history boolean not null default true,
+  theme text not null default 'system'::text,
+  audio_language text,
+  subtitle_language text,
+  show_subtitles boolean not null default false,
+  play_next boolean not null default true,
+  constraint user_preferences_pkey PRIMARY KEY (user_id),
+  constraint user_preferences_theme CHECK ((theme = ANY (ARRAY['system'::text, 'light'::text, 'dark'::text]))),
+  constraint user_preferences_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+
 create table users (
   id uuid not null,
   pseudonym uuid not null,
@@ -423,12 +446,29 @@ create table users (
 CREATE INDEX users_erase_after_idx ON public.users USING btree (erase_after) WHERE ((erased_at IS NULL) AND (erase_after IS NOT NULL));
 CREATE INDEX users_role_idx ON public.users USING btree (role) WHERE (role <> 'user'::text);
 
+create table watch_history (
+  user_id uuid not null,
+  torrent_id uuid not null,
+  file_index integer not null,
+  position_seconds double precision not null,
+  duration_seconds double precision not null,
+  watched_at timestamp(3) with time zone not null,
+  finished boolean not null generated always as ((position_seconds >= ((0.9)::double precision * duration_seconds))) stored,
+  constraint watch_history_user_id_torrent_id_file_index_pk PRIMARY KEY (user_id, torrent_id, file_index),
+  constraint watch_history_position CHECK (((position_seconds >= (0)::double precision) AND (position_seconds <= duration_seconds))),
+  constraint watch_history_torrent_id_file_index_torrent_files_torrent_id_in FOREIGN KEY (torrent_id, file_index) REFERENCES torrent_files(torrent_id, index),
+  constraint watch_history_user_id_users_id_fk FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX watch_history_newest_idx ON public.watch_history USING btree (user_id, watched_at DESC NULLS LAST, torrent_id DESC NULLS LAST, file_index DESC NULLS LAST);
+CREATE INDEX watch_history_unfinished_idx ON public.watch_history USING btree (user_id, watched_at DESC NULLS LAST, torrent_id DESC NULLS LAST, file_index DESC NULLS LAST) WHERE (NOT finished);
+
 grant insert, select, update on api_keys to ts_app;
 grant insert, select on audit_log to ts_app;
 grant insert, select, update on auth_challenges to ts_app;
 grant select on categories to ts_app;
 grant insert, select, update on data_exports to ts_app;
 grant insert, select, update on email_flows to ts_app;
+grant delete, insert, select, update on favorites to ts_app;
 grant insert, select, update on guess_throttles to ts_app;
 grant insert, select on ingest_batches to ts_app;
 grant insert, select, update on invites to ts_app;
@@ -453,13 +493,16 @@ grant update (tracks) on torrent_files to ts_app;
 grant insert, select on torrent_infos to ts_app;
 grant insert, select, update on torrents to ts_app;
 grant insert, select, update on totp_factors to ts_app;
+grant delete, insert, select, update on user_preferences to ts_app;
 grant insert, select, update on users to ts_app;
+grant delete, insert, select, update on watch_history to ts_app;
 grant select on api_keys to ts_maintenance;
 grant select on audit_log to ts_maintenance;
 grant delete, select on auth_challenges to ts_maintenance;
 grant select on categories to ts_maintenance;
 grant delete, select on data_exports to ts_maintenance;
 grant delete, select on email_flows to ts_maintenance;
+grant delete, select on favorites to ts_maintenance;
 grant delete, select on guess_throttles to ts_maintenance;
 grant delete, select on ingest_batches to ts_maintenance;
 grant delete, select on invites to ts_maintenance;
@@ -477,4 +520,6 @@ grant delete, select on torrent_files to ts_maintenance;
 grant delete, select on torrent_infos to ts_maintenance;
 grant select on torrents to ts_maintenance;
 grant delete, select on totp_factors to ts_maintenance;
+grant delete, select on user_preferences to ts_maintenance;
 grant select, update on users to ts_maintenance;
+grant delete, select on watch_history to ts_maintenance;

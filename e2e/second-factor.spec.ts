@@ -17,10 +17,10 @@ async function addVirtualAuthenticator(page: Page): Promise<{ present(enabled: b
   return {
     present,
     // Earlier, an offer that is still on its way to the authenticator would be answered.
-    presentFrom: (path) => page.route((url) => url.pathname === path, async (route) => {
+    presentFrom: async (path) => void (await page.route((url) => url.pathname === path, async (route) => {
       await present(true)
       await route.continue()
-    }, { times: 1 }),
+    }, { times: 1 })),
   }
 }
 

@@ -3,6 +3,7 @@ import { catalogueRouter } from './features/catalogue/router.ts'
 import { factorsRouter } from './features/factors/router.ts'
 import { ingestRouter } from './features/ingest/router.ts'
 import { invitesRouter } from './features/invites/router.ts'
+import { libraryRouter } from './features/library/router.ts'
 import { moderationRouter } from './features/moderation/router.ts'
 import { playbackRouter } from './features/playback/router.ts'
 import { serverInfoRouter } from './features/server-info/router.ts'
@@ -16,6 +17,7 @@ export const appRouter = router({
   invites: invitesRouter,
   factors: factorsRouter,
   catalogue: catalogueRouter,
+  library: libraryRouter,
   playback: playbackRouter,
   ingest: ingestRouter,
   moderation: moderationRouter,
@@ -72,6 +74,15 @@ export const exposed: string[] = [
   'catalogue.latest',
   'catalogue.search',
   'catalogue.details',
+  'library.favorites',
+  'library.addFavorite',
+  'library.removeFavorite',
+  'library.history',
+  'library.setWatchPoint',
+  'library.removeWatched',
+  'library.deleteHistory',
+  'library.preferences',
+  'library.setPreferences',
   'playback.start',
   'playback.preview',
   'playback.streams',

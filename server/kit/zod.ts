@@ -28,6 +28,9 @@ export const paragraphs = (max: number) =>
     .max(max)
     .refine((v) => !unprintableInLines.test(v), 'must not contain control characters')
 
+/** A language as BCP 47 says it, as far as media do. */
+export const LanguageTag = z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,4}$/, 'must be a language tag such as en or pt-BR')
+
 export const Bytes = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 
 /** What every list takes. */

@@ -201,6 +201,24 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
     { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown }), expected: signedIn(404) },
   ],
 
+  'library.favorites': [{ name: 'one’s own', input: () => ({}), expected: signedIn(200) }],
+  'library.addFavorite': [
+    { name: 'an approved title', input: ({ titles }) => ({ torrentId: titles.approved }), expected: signedIn(204) },
+    { name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending }), expected: signedIn(404) },
+    { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown }), expected: signedIn(404) },
+  ],
+  'library.removeFavorite': [{ name: 'none of theirs', input: ({ titles }) => ({ torrentId: titles.pending }), expected: signedIn(204) }],
+  'library.history': [{ name: 'one’s own', input: () => ({}), expected: signedIn(200) }],
+  'library.setWatchPoint': [
+    { name: 'an approved title', input: ({ titles }) => ({ torrentId: titles.approved, fileIndex: 0, positionSeconds: 1, durationSeconds: 2 }), expected: signedIn(204) },
+    { name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending, fileIndex: 0, positionSeconds: 1, durationSeconds: 2 }), expected: signedIn(404) },
+    { name: 'a title taken down', input: ({ titles }) => ({ torrentId: titles.takenDown, fileIndex: 0, positionSeconds: 1, durationSeconds: 2 }), expected: signedIn(404) },
+  ],
+  'library.removeWatched': [{ name: 'none of theirs', input: ({ titles }) => ({ torrentId: titles.pending, fileIndex: 0 }), expected: signedIn(204) }],
+  'library.deleteHistory': [{ name: 'one’s own', input: () => ({}), expected: signedIn(204) }],
+  'library.preferences': [{ name: 'one’s own', expected: signedIn(200) }],
+  'library.setPreferences': [{ name: 'one’s own', input: () => ({ theme: 'dark' }), expected: signedIn(200) }],
+
   'playback.start': [
     { name: 'an approved title', input: ({ titles }) => ({ torrentId: titles.approved, fileIndex: 0 }), expected: signedIn(201) },
     { name: 'a pending title', input: ({ titles }) => ({ torrentId: titles.pending, fileIndex: 0 }), expected: signedIn(404) },

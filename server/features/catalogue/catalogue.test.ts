@@ -53,7 +53,7 @@ describe('the latest', () => {
     await publish({ title: 'Shown', category: 'music', language: 'fr', licence: 'CC0-1.0', seeders: 4, leechers: 0 })
     const { body } = await get('/torrents/latest?limit=1')
     const time = new Date(clock).toISOString()
-    expect(body.items).toEqual([{ id: await idOf('Shown'), title: 'Shown', category: 'music', language: 'fr', licence: 'CC0-1.0', sizeBytes: 1_000, seeders: 4, leechers: 0, createdAt: time, approvedAt: time }])
+    expect(body.items).toEqual([{ id: await idOf('Shown'), title: 'Shown', category: 'music', language: 'fr', licence: 'CC0-1.0', sizeBytes: 1_000, seeders: 4, leechers: 0, createdAt: time, approvedAt: time, isFavorite: false, watch: null }])
   })
 
   it('take no cursor of another list, and none that was altered', async () => {
@@ -94,6 +94,9 @@ describe('a title', () => {
         leechers: null,
         createdAt: expect.any(String),
         approvedAt: expect.any(String),
+        isFavorite: false,
+        watch: null,
+        watched: [],
         files: [
           { index: 0, path: 'film.mp4', sizeBytes: 900, mimeType: 'video/mp4', playable: 'direct', durationSeconds: null, subtitleOf: null },
           { index: 1, path: 'extras/other.MKV', sizeBytes: 90, mimeType: 'video/x-matroska', playable: 'external_player', durationSeconds: null, subtitleOf: null },

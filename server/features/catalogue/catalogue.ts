@@ -6,8 +6,11 @@ import { NotFound } from '../../kit/errors.ts'
 import { playableOf } from '../../lib/media-types.ts'
 import { subtitlesToFilms } from '../../lib/subtitle-files.ts'
 import type { CategoryList, LatestQuery, TorrentDetails, TorrentPage, TorrentRef } from './contract.ts'
-import { isListed, summaryColumns, toSummary } from './listed.ts'
+import { isListed, summaryColumns, toSummaries, toSummary } from './listed.ts'
+import { statesOf } from './own-states.ts'
 import { publicMagnet } from './public-magnet.ts'
+
+export { demandListed, isListed, summaryColumns, toSummaries } from './listed.ts'
 
 export async function listCategories({ db }: Ctx): Promise<z.infer<typeof CategoryList>> {
   return { items: await db.select({ id: categories.id, label: categories.label }).from(categories).orderBy(asc(categories.position), asc(categories.id)) }
@@ -33,27 +36,33 @@ export async function latestTorrents(ctx: Ctx, { category, timeframe, limit, cur
     // as the index is made: without "nulls last" Postgres sorts every approved title anew
     .orderBy(sql`${torrents.approvedAt} desc nulls last`, sql`${torrents.id} desc nulls last`)
     .limit(limit + 1)
-  const items = rows.slice(0, limit).map(toSummary)
+  const items = await toSummaries(ctx, rows.slice(0, limit))
   const last = items.at(-1)
   return { items, nextCursor: rows.length > limit && last ? ctx.cursors.encode(list, [last.approvedAt, last.id]) : null }
 }
 
 /** @throws NotFound, also for a title that is not, or no longer, approved. */
-export async function torrentDetails({ db }: Ctx, { torrentId }: z.infer<typeof TorrentRef>): Promise<z.infer<typeof TorrentDetails>> {
+export async function torrentDetails(ctx: Ctx, { torrentId }: z.infer<typeof TorrentRef>): Promise<z.infer<typeof TorrentDetails>> {
   const { description, source, sourceUrl, infoHash, trackers } = torrents
-  const [[row], files] = await Promise.all([
+  const { db } = ctx
+  const [[row], files, states] = await Promise.all([
     db.select({ ...summaryColumns, description, source, sourceUrl, infoHash, trackers }).from(torrents).where(and(eq(torrents.id, torrentId), isListed)),
     filesOf(db, torrentId),
+    statesOf(ctx, [torrentId]),
   ])
   if (!row) throw new NotFound('title')
+  const { isFavorite, watched } = states(torrentId)
   return {
     ...toSummary(row),
+    isFavorite,
+    watch: watched[0] ?? null,
     description: row.description,
     source: row.source,
     sourceUrl: row.sourceUrl,
     infoHash: row.infoHash,
     magnetUri: publicMagnet(row.infoHash, row.title, row.trackers),
     files,
+    watched,
   }
 }
 

@@ -20,6 +20,16 @@ export const SearchQuery = z.strictObject({
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 
+export const WatchPoint = z
+  .object({
+    fileIndex: count,
+    positionSeconds: z.number().min(0),
+    durationSeconds: z.number().min(0),
+    finished: z.boolean().describe('Nine tenths were watched.'),
+    watchedAt: Time,
+  })
+  .meta({ id: 'WatchPoint', description: 'How far somebody is in a file' })
+
 const summary = {
   id: Id,
   title: z.string(),
@@ -31,6 +41,8 @@ const summary = {
   leechers: count.nullable(),
   createdAt: Time,
   approvedAt: Time,
+  isFavorite: z.boolean().describe('The caller’s own; false for who is not signed in.'),
+  watch: WatchPoint.nullable().describe('Where the caller stands in the file of it that they watched last.'),
 }
 export const TorrentSummary = z.object(summary).meta({ id: 'TorrentSummary' })
 export const TorrentPage = z.object(page(TorrentSummary)).meta({ id: 'TorrentPage' })
@@ -66,5 +78,6 @@ export const TorrentDetails = z
     infoHash: z.string(),
     magnetUri: z.string().describe('Without the trackers that carry a passkey'),
     files: z.array(TorrentFile),
+    watched: z.array(WatchPoint).describe('Where the caller stands in each file that they have begun, the last watched first.'),
   })
   .meta({ id: 'TorrentDetails' })

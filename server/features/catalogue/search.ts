@@ -4,7 +4,7 @@ import { torrents } from '../../../db/schema/index.ts'
 import type { Tx } from '../../../db/client.ts'
 import type { Ctx } from '../../kit/context.ts'
 import type { SearchQuery, TorrentPage } from './contract.ts'
-import { isListed, summaryColumns, toSummary } from './listed.ts'
+import { isListed, summaryColumns, toSummaries } from './listed.ts'
 
 type Search = z.infer<typeof SearchQuery>
 /** How titles are found: by words, or, where no title has them, by likeness. `all`: no words were given. */
@@ -36,7 +36,7 @@ export async function searchTorrents(ctx: Ctx, search: Search): Promise<z.infer<
   const last = rows.at(-1)
   const more = found.rows.length > search.limit && last
   return {
-    items: rows.map(toSummary),
+    items: await toSummaries(ctx, rows),
     nextCursor: more ? ctx.cursors.encode(list, [found.mode, asOf, last.key, last.approvedAt?.toISOString() ?? null, last.id]) : null,
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Bytes, Id, line, paragraphs, Time } from '../../kit/zod.ts'
+import { Bytes, Id, LanguageTag, line, paragraphs, Time } from '../../kit/zod.ts'
 import { torrentLimits } from '../../lib/torrent.ts'
 
 const count = z.int().min(0).max(1_000_000_000)
@@ -18,7 +18,7 @@ export const IngestItem = z
     title: line(300).refine((v) => v.trim() !== '', 'must not be blank'),
     description: paragraphs(20_000).optional(),
     category: z.string().max(40).optional().describe('The id of a category; "other" if absent'),
-    language: z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/, 'must be a language tag such as en or pt-BR').optional(),
+    language: LanguageTag.optional(),
     licence: line(100).optional(),
     sourceUrl: webAddress.optional(),
     posterUrl: webAddress.optional(),

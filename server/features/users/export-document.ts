@@ -2,6 +2,7 @@ import { and, asc, eq, inArray, or, sql } from 'drizzle-orm'
 import * as schema from '../../../db/schema/index.ts'
 import type { Db } from '../../../db/client.ts'
 import type { Deps } from '../../kit/context.ts'
+import { exportLibrary } from '../library/library.ts'
 
 const { users, sessions, knownDevices, totpFactors, recoveryCodes, passkeys, authChallenges, emailFlows, invites, playbackLinks, dataExports, auditLog } = schema
 
@@ -18,6 +19,9 @@ export const sectionOfTable: Record<string, string> = {
   invites: 'invites',
   playback_links: 'playback',
   data_exports: 'exports',
+  favorites: 'library',
+  watch_history: 'library',
+  user_preferences: 'library',
 }
 
 /** Everything that is kept about a person, as JSON for people to read: no secret, no hash, no key. Null where there is nobody (any more). */
@@ -25,7 +29,7 @@ export async function exportDocument({ db, sealer, now }: Pick<Deps, 'db' | 'sea
   const [user] = await db.select().from(users).where(eq(users.id, userId))
   if (!user?.emailSealed || !user.emailLookup) return null
   const { name, locale, role, createdAt, bannedAt, banReason, eraseAfter, pseudonym } = user
-  const [signedIn, devices, factors, challenges, mailedCodes, madeInvites, playback, exports, history] = await Promise.all([
+  const [signedIn, devices, factors, challenges, mailedCodes, madeInvites, playback, exports, library, history] = await Promise.all([
     sessionsOf(db, userId),
     devicesOf(db, userId),
     factorsOf(db, userId),
@@ -34,10 +38,11 @@ export async function exportDocument({ db, sealer, now }: Pick<Deps, 'db' | 'sea
     invitesOf(db, userId),
     playbackOf(db, userId),
     exportsOf(db, userId),
+    exportLibrary(db, userId),
     historyOf(db, userId, pseudonym),
   ])
   const profile = { id: userId, email: sealer.openText('column', `users/${userId}`, user.emailSealed), name, locale, role, createdAt, bannedAt, banReason, eraseAfter }
-  const document = { madeAt: now(), profile, sessions: signedIn, devices, factors, challenges, mailedCodes, invites: madeInvites, playback, exports, history }
+  const document = { madeAt: now(), profile, sessions: signedIn, devices, factors, challenges, mailedCodes, invites: madeInvites, playback, library, exports, history }
   return JSON.stringify(document, null, 2)
 }
 

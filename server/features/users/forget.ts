@@ -4,6 +4,7 @@ import type { Tx } from '../../../db/client.ts'
 import { authChallenges, dataExports, emailFlows, invites, knownDevices, passkeys, playbackLinks, recoveryCodes, sessions, totpFactors, users } from '../../../db/schema/index.ts'
 import type { Deps } from '../../kit/context.ts'
 import { dropMailsTo } from '../../kit/waiting-mails.ts'
+import { forgetLibrary } from '../library/library.ts'
 import { emptyFlows, forgetTriesAt } from '../auth/auth.ts'
 
 type ForgetDeps = Pick<Deps, 'now' | 'newId' | 'randomBytes' | 'sealer'>
@@ -22,6 +23,7 @@ export async function forgetPerson(deps: ForgetDeps, tx: Tx, person: Person): Pr
   await makeNobody(deps, tx)
   const emails = await addressesOf(deps, tx, person)
   await forgetSignIns(tx, id)
+  await forgetLibrary(tx, id)
   await forgetFactors(deps, tx, id)
   await forgetFlows(deps, tx, person)
   await tx.update(dataExports).set({ userId: nobodyId, sealed: null, tokenHash: null }).where(eq(dataExports.userId, id))
