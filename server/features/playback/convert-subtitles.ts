@@ -16,7 +16,8 @@ const waiting: (() => void)[] = []
 
 /** Makes WebVTT of a subtitle file, in a thread that is cut off when it takes too long or too much. @throws AppError 422 subtitles_unreadable */
 export async function convertSubtitles(bytes: Uint8Array, format: SubtitleFormat): Promise<string> {
-  if (running >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve))
+  // looked at again: between the call and its turn another may have come
+  while (running >= mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve))
   running += 1
   try {
     const { vtt, cues } = await work(bytes, format)
