@@ -39,8 +39,16 @@ create table api_keys (
   expires_at timestamp(3) with time zone not null,
   revoked_at timestamp(3) with time zone,
   last_used_at timestamp(3) with time zone,
+  previous_hash bytea,
+  previous_expires_at timestamp(3) with time zone,
+  sources text[],
+  requests_per_minute integer,
+  rotated_at timestamp(3) with time zone,
   constraint api_keys_pkey PRIMARY KEY (id),
-  constraint api_keys_key_hash_unique UNIQUE (key_hash)
+  constraint api_keys_previous CHECK (((previous_hash IS NULL) = (previous_expires_at IS NULL))),
+  constraint api_keys_rate CHECK ((requests_per_minute > 0)),
+  constraint api_keys_key_hash_unique UNIQUE (key_hash),
+  constraint api_keys_previous_hash_unique UNIQUE (previous_hash)
 );
 
 create table audit_log (

@@ -1,3 +1,4 @@
+import { apiKeysRouter } from './features/api-keys/router.ts'
 import { authRouter } from './features/auth/router.ts'
 import { catalogueRouter } from './features/catalogue/router.ts'
 import { factorsRouter } from './features/factors/router.ts'
@@ -16,6 +17,7 @@ export const appRouter = router({
   users: usersRouter,
   invites: invitesRouter,
   factors: factorsRouter,
+  apiKeys: apiKeysRouter,
   catalogue: catalogueRouter,
   library: libraryRouter,
   playback: playbackRouter,
@@ -70,6 +72,10 @@ export const exposed: string[] = [
   'factors.listPasskeys',
   'factors.removePasskey',
   'factors.reset',
+  'apiKeys.list',
+  'apiKeys.create',
+  'apiKeys.rotate',
+  'apiKeys.revoke',
   'catalogue.categories',
   'catalogue.latest',
   'catalogue.search',

@@ -51,7 +51,7 @@ export type UserActor = {
   authenticatedAt: Date
   methods: readonly SignInMethod[]
 }
-export type ApiKeyActor = { kind: 'api_key'; keyId: string; scopes: Scope[]; trusted: boolean }
+export type ApiKeyActor = { kind: 'api_key'; keyId: string; scopes: Scope[]; trusted: boolean; /** The only names under which it may offer titles. */ sources: string[] | null; /** In place of what its limit class allows. */ requestsPerMinute: number | null }
 /** `refusal`: what was wrong with the credentials that came along; told only by what needs them. */
 export type Anonymous = { kind: 'anonymous'; refusal?: AppError }
 export type Actor = Anonymous | UserActor | ApiKeyActor | { kind: 'operator' } | { kind: 'system' }

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
 import type { Sql, Tx } from '../../db/client.ts'
 import { networkOf, wideNetworkOf } from '../lib/addresses.ts'
@@ -67,6 +68,8 @@ export type Limits = {
    * @throws RateLimited when it is used up.
    */
   charge(limitClass: LimitClass, client: string, wide?: string | null): Promise<Record<string, string>>
+  /** As `charge`, from the budget that an API key has of its own, whatever it asks for. */
+  chargeKey(keyId: string, perMinute: number): Promise<Record<string, string>>
 }
 
 type LimitsDeps = { sql: Sql; sealer: Pick<Sealer, 'lookup'> }
@@ -80,6 +83,14 @@ export function createLimits({ sql, sealer }: LimitsDeps, factor: number): Limit
     ) as Record<LimitClass, RateLimiterPostgres>
   const narrow = forAll(() => factor)
   const wide = forAll((name) => factor * (wideFactors[name] ?? wideFactor))
+
+  /** By what they allow: few, as operators use round numbers. */
+  const ofKeys = new LRUCache<number, RateLimiterPostgres>({ max: 100 })
+  const limiterOfKeys = (perMinute: number): RateLimiterPostgres => {
+    const known = ofKeys.get(perMinute) ?? createLimiter(storeClient, 'apiKey', perMinute * factor, 60)
+    ofKeys.set(perMinute, known)
+    return known
+  }
 
   const consume = async (limiter: RateLimiterPostgres, client: string): Promise<Record<string, string>> => {
     const { points, duration: seconds } = limiter
@@ -97,6 +108,7 @@ export function createLimits({ sql, sealer }: LimitsDeps, factor: number): Limit
       if (wider) await consume(wide[limitClass], wider)
       return headers
     },
+    chargeKey: (keyId, perMinute) => consume(limiterOfKeys(perMinute), `k:${keyId}`),
   }
 }
 

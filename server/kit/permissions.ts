@@ -1,7 +1,7 @@
 /** Roles map to named permissions; every procedure and raw route declares one (control A13). What is not listed is denied. */
 const user = ['account.read', 'account.edit', 'account.secure', 'account.export', 'account.delete', 'session.read', 'session.end', 'catalogue.read', 'library.use', 'playback.start'] as const
 const moderator = [...user, 'console.use', 'torrent.moderate', 'playback.preview', 'stream.moderate', 'user.ban'] as const
-const admin = [...moderator, 'user.invite', 'user.set_role', 'user.reset_factors', 'system.read'] as const
+const admin = [...moderator, 'user.invite', 'api_key.manage', 'user.set_role', 'user.reset_factors', 'system.read'] as const
 
 export type Role = 'user' | 'moderator' | 'admin'
 export const roles = ['user', 'moderator', 'admin'] as const satisfies Role[]

@@ -49,9 +49,15 @@ const faced = t.middleware(async ({ next }) => {
 const charged = t.middleware(async ({ ctx, meta, type, next, getRawInput }) => {
   const limit = meta?.limit ?? (type === 'query' ? 'read' : 'write')
   const named = meta?.client ? await meta.client(ctx, await getRawInput()) : null
-  Object.assign(ctx.request.headers, await ctx.limits.charge(limit, named ?? (limit === 'credentials' ? addressKey(ctx.request.ip) : clientOf(ctx))))
+  Object.assign(ctx.request.headers, await chargeOf(ctx, limit, named))
   return next()
 })
+
+function chargeOf(ctx: Ctx, limit: LimitClass, named: string | null): Promise<Record<string, string>> {
+  const { actor, limits, request } = ctx
+  if (actor.kind === 'api_key' && actor.requestsPerMinute !== null) return limits.chargeKey(actor.keyId, actor.requestsPerMinute)
+  return limits.charge(limit, named ?? (limit === 'credentials' ? addressKey(request.ip) : clientOf(ctx)))
+}
 
 /** Guesses at credentials count for the address alone: a token beside them must not bring a budget of its own. */
 function clientOf(ctx: Ctx): string {

@@ -97,6 +97,7 @@ async function othersEmailChange({ app, someone }: World) {
   return { flowId: body.flowId as string, code: codeIn(await mailTo(app.dataDir, newAddress)) }
 }
 const madeInvite = async ({ app, someone }: World) => ({ inviteId: (await app.call('POST', '/admin/invites', { token: (await someone('admin')).token, body: {} })).body.id as string })
+const madeKey = async ({ app, someone }: World) => ({ apiKeyId: (await app.call('POST', '/admin/api-keys', { token: (await someone('admin')).token, body: { name: 'worker', scopes: ['ingest:write'] } })).body.id as string })
 /** Every procedure of the router, at least once. A new one without a row here fails the test. */
 export const procedureCases: Record<string, ProcedureCase[]> = {
   'server.info': [{ name: 'anyone', expected: everyone(200) }],
@@ -183,6 +184,17 @@ export const procedureCases: Record<string, ProcedureCase[]> = {
     { name: 'a moderator', input: async ({ someone }) => ({ userId: (await someone('moderator')).userId, reason: 'spam' }), expected: { ...staff(204), moderator: 404 } },
     { name: 'an admin', input: async ({ someone }) => ({ userId: (await someone('admin')).userId, reason: 'spam' }), expected: { ...staff(204), moderator: 404 } },
     { name: 'nobody there', input: () => ({ userId: randomUUID(), reason: 'spam' }), expected: staff(404) },
+  ],
+
+  'apiKeys.list': [{ name: 'a list', input: () => ({}), expected: { ...staff(403), admin: 200 } }],
+  'apiKeys.create': [{ name: 'a key', input: () => ({ name: 'worker', scopes: ['ingest:write'] }), expected: { ...staff(403), admin: 201 } }],
+  'apiKeys.rotate': [
+    { name: 'a key', input: madeKey, expected: { ...staff(403), admin: 200 } },
+    { name: 'none', input: () => ({ apiKeyId: randomUUID() }), expected: { ...staff(403), admin: 404 } },
+  ],
+  'apiKeys.revoke': [
+    { name: 'a key', input: madeKey, expected: { ...staff(403), admin: 204 } },
+    { name: 'none', input: () => ({ apiKeyId: randomUUID() }), expected: { ...staff(403), admin: 404 } },
   ],
 
   'invites.create': [{ name: 'an invite', input: () => ({ days: 1 }), expected: { ...staff(403), admin: 201 } }],

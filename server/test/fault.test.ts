@@ -191,7 +191,7 @@ describe('with the database away', () => {
 
 describe('with the limiter failing altogether', () => {
   test('nothing passes it', async () => {
-    await using broken = await startTestApp({ database: app.database, dataDir: app.dataDir, overrides: { limits: { charge: () => Promise.reject(new Unavailable('the limiter')) } } })
+    await using broken = await startTestApp({ database: app.database, dataDir: app.dataDir, overrides: { limits: { charge: () => Promise.reject(new Unavailable('the limiter')), chargeKey: () => Promise.reject(new Unavailable('the limiter')) } } })
     const before = await snapshot()
     expectRefusal(await broken.call('GET', '/server'), 503)
     expectRefusal(await broken.call('POST', '/auth/sign-in', { body: { email: 'a@example.org', password: 'x' } }), 503)

@@ -48,7 +48,7 @@ const isReference = (schema: Json | undefined): boolean => typeof schema?.['$ref
 const keywords = new Set(['$ref', 'type', 'properties', 'required', 'items', 'allOf', 'oneOf', 'anyOf', 'not', 'enum', 'format', 'nullable', 'default', 'description', 'title', 'minimum', 'maximum', 'minLength', 'maxLength', 'pattern', 'minItems', 'maxItems', 'additionalProperties', 'example', 'deprecated', 'readOnly', 'writeOnly', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf', 'uniqueItems'])
 const largest = 2 ** 53 - 1
 /** What an operation does comes first; the phrases are the words people say. */
-const verbs = new Set('get list search create update delete add remove start stop preview approve reject take restore ban unban end verify refresh resend begin finish change reset forgot confirm report decide assign export put set revoke enrol retry test publish'.split(' '))
+const verbs = new Set('get list search create update delete add remove start stop preview approve reject take restore ban unban end verify refresh resend begin finish change rotate reset forgot confirm report decide assign export put set revoke enrol retry test publish'.split(' '))
 const phrases = new Set(['signUp', 'signIn', 'signOut', 'signOutEverywhere'])
 const isVerbAndNoun = (name: string): boolean => phrases.has(name) || (/^[a-z]+([A-Z][a-z0-9]*)+$/.test(name) && verbs.has(/^[a-z]+/.exec(name)?.[0] ?? ''))
 const needed = (operation: Operation, method: string, path: string): string[] => [

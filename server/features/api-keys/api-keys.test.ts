@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, test } from 'vitest'
 import { startTestApp, type TestApp } from '../../test/app.ts'
-import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from './api-keys.ts'
+import { createApiKey, findApiKey, listApiKeys, revokeApiKey, rotateApiKey } from './api-keys.ts'
 
 let app: TestApp
 let clock = Date.parse('2026-03-01T12:00:00Z')
@@ -17,7 +17,7 @@ const rowOf = async (id: string) => (await app.deps.sql`select * from api_keys w
 it('makes a key that stands for what it was made for', async () => {
   const { id, key } = await make({ trusted: true })
   expect(key).toMatch(/^tsk_[\w-]{43}$/)
-  expect(await findApiKey(app.deps, key)).toEqual({ kind: 'api_key', keyId: id, scopes: ['ingest:write'], trusted: true })
+  expect(await findApiKey(app.deps, key)).toEqual({ kind: 'api_key', keyId: id, scopes: ['ingest:write'], trusted: true, sources: null, requestsPerMinute: null })
   expect(await app.deps.sql`select action, actor_kind, target_id from audit_log where action = 'api_key.create' and target_id = ${id}`).toEqual([{ action: 'api_key.create', actor_kind: 'operator', target_id: id }])
 })
 
@@ -95,6 +95,47 @@ it('finds none for anything but the whole key', async () => {
   for (const presented of ['', 'tsk_', key.slice(0, -1), `${key}a`, key.toUpperCase(), key.slice(4), ` ${key}`, `${key}\n`, "tsk_' or ''='", 'tsk_' + '\u0000'.repeat(43)]) {
     expect([presented, await findApiKey(app.deps, presented)]).toEqual([presented, null])
   }
+})
+
+const rotate = (apiKeyId: string, overlapHours: number) => rotateApiKey(app.as.operator(), { apiKeyId, overlapHours })
+
+it('rotates: the new one is good at once, the old one for the overlap, and both are the same key', async () => {
+  const { id, key } = await make({ lifeMs: 100 * hour, trusted: true })
+  const { key: next, previousExpiresAt } = await rotate(id, 2)
+  expect(previousExpiresAt).toBe(new Date(clock + 2 * hour).toISOString())
+  const same = { kind: 'api_key', keyId: id, scopes: ['ingest:write'], trusted: true, sources: null, requestsPerMinute: null }
+  expect([await findApiKey(app.deps, key), await findApiKey(app.deps, next)]).toEqual([same, same])
+  clock += 2 * hour
+  expect([await findApiKey(app.deps, key), await findApiKey(app.deps, next)]).toEqual([null, same])
+  await revokeApiKey(app.as.operator(), id)
+  expect(await findApiKey(app.deps, next)).toBeNull()
+  expect(await app.deps.sql`select details from audit_log where action = 'api_key.rotate' and target_id = ${id}`).toEqual([{ details: { overlapHours: 2 } }])
+  expect(JSON.stringify(await app.deps.sql`select * from audit_log`)).not.toContain(next)
+})
+
+it('rotated again, it forgets the one before the last; without an overlap the last, too; and none outlives the key', async () => {
+  const { id, key: first } = await make()
+  const { key: second, previousExpiresAt } = await rotate(id, 100)
+  expect(previousExpiresAt).toBe(new Date(clock + hour).toISOString())
+  const { key: third } = await rotate(id, 100)
+  const live = async (...keys: string[]) => Promise.all(keys.map(async (key) => (await findApiKey(app.deps, key)) !== null))
+  expect(await live(first, second, third)).toEqual([false, true, true])
+  const { key: fourth } = await rotate(id, 0)
+  expect(await live(second, third, fourth)).toEqual([false, false, true])
+  clock += hour
+  expect(await live(fourth)).toEqual([false])
+  await expect(rotate(id, 1)).rejects.toMatchObject({ status: 404 })
+})
+
+it('of ten rotations at the same time those that win follow each other, and the last secret is good', async () => {
+  const { id } = await make({ lifeMs: 100 * hour })
+  const done = await Promise.allSettled(Array.from({ length: 10 }, () => rotate(id, 1)))
+  const won = done.flatMap((one) => (one.status === 'fulfilled' ? [one.value.key] : []))
+  for (const one of done) if (one.status === 'rejected') expect(one.reason).toMatchObject({ status: 409 })
+  expect(won.length).toBeGreaterThan(0)
+  const good = await Promise.all(won.map(async (key) => (await findApiKey(app.deps, key)) !== null))
+  expect(good.filter(Boolean).length).toBe(Math.min(2, won.length))
+  expect(await app.deps.sql`select from audit_log where action = 'api_key.rotate' and target_id = ${id}`).toHaveLength(won.length)
 })
 
 it('notes the use, once a minute at most', async () => {

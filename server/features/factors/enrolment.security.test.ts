@@ -169,6 +169,8 @@ describe('a reset of the factors (control A9)', () => {
 
 test('what demands a fresh proof (control A10) is listed here', () => {
   expect(procedures.filter(({ meta }) => meta.stepUp).map(({ name }) => name).sort()).toEqual([
+    'apiKeys.create',
+    'apiKeys.rotate',
     'auth.changeEmail',
     'auth.changePassword',
     'factors.beginPasskey',

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Tx } from '../../../db/client.ts'
 import { categories, ingestBatches, torrents } from '../../../db/schema/index.ts'
 import type { WithApiKey } from '../../kit/context.ts'
-import { Conflict, NotFound } from '../../kit/errors.ts'
+import { Conflict, NotFound, PermissionDenied } from '../../kit/errors.ts'
 import { sameBytes, sha256 } from '../../kit/secret-tokens.ts'
 import { examineLargest } from '../playback/playback.ts'
 import { IngestBatch, type BatchRef, type IngestBatchInput } from './contract.ts'
@@ -19,6 +19,7 @@ type Indexed = Candidate & { index: number; torrentId: string }
  * @throws Conflict where the key came with another request before
  */
 export async function ingestBatch(ctx: WithApiKey, { source, items }: z.infer<typeof IngestBatchInput>): Promise<Batch> {
+  if (ctx.actor.sources && !ctx.actor.sources.includes(source)) throw new PermissionDenied('source_denied', 'This key may not offer titles under that name.')
   const requestHash = sha256(JSON.stringify([source, items]))
   const before = await earlierAnswer(ctx, ctx.db, requestHash)
   if (before) return before
