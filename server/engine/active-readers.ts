@@ -40,25 +40,30 @@ export class ActiveReaders implements Iterable<ActiveReader> {
     return this.#byId.get(reader.id) === reader
   }
 
-  /** Whether a reader needs the piece: from where it stands to the end of its window, whatever it was told is there, and its tail. */
-  holds(piece: number): boolean {
-    return this.#some((reader) => isWithin(piece, heldBy(reader, this.#info, this.#windowBytes)) || isWithin(piece, tailOf(reader, this.#info)))
+  /** Whether a reader needs one of the pieces: from where it stands to the end of its window, whatever it was told is there, and its tail. */
+  holds(pieces: PieceSpan): boolean {
+    return this.#some((reader) => overlap(pieces, heldBy(reader, this.#info, this.#windowBytes)) || overlap(pieces, tailOf(reader, this.#info)))
   }
 
-  /** Whether a reader was told that the piece is there. */
-  promises(piece: number): boolean {
-    return this.#some((reader) => isWithin(piece, promisedTo(reader, this.#info)))
+  /** Whether a reader was told that one of the pieces is there. */
+  promises(pieces: PieceSpan): boolean {
+    return this.#some((reader) => overlap(pieces, promisedTo(reader, this.#info)))
   }
 
   /** Whether it is the piece that a reader waits for, or will next. */
   waitsFor(piece: number): boolean {
-    return this.#some((reader) => this.isNext(reader, piece))
+    return this.#some((reader) => this.#isNext(reader, piece))
   }
 
-  /** Whether it is the first piece that this reader was not told of. */
-  isNext({ fileIndex, next }: ActiveReader, piece: number): boolean {
+  /** Whether it is the first piece that the reader was not told of. */
+  #isNext({ fileIndex, next }: ActiveReader, piece: number): boolean {
     const { files, pieceLength } = this.#info
     return Math.floor(((files[fileIndex]?.offset ?? 0) + next) / pieceLength) === piece
+  }
+
+  /** Whether this reader has used all it was told of, and cannot go on without the piece. */
+  standsBefore(reader: ActiveReader, piece: number): boolean {
+    return reader.position >= reader.next && this.#isNext(reader, piece)
   }
 
   #some(isOne: (reader: ActiveReader) => boolean): boolean {
@@ -67,4 +72,4 @@ export class ActiveReaders implements Iterable<ActiveReader> {
   }
 }
 
-const isWithin = (piece: number, span: PieceSpan | null) => span !== null && piece >= span.from && piece <= span.to
+const overlap = (one: PieceSpan, other: PieceSpan | null) => other !== null && one.from <= other.to && other.from <= one.to

@@ -6,7 +6,7 @@ import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
 import { ActiveReaders } from './active-readers.ts'
 import { Availability } from './availability.ts'
-import { StorageFull, type Cache } from './cache.ts'
+import type { Cache } from './cache.ts'
 import { chunkStoreOf } from './chunk-store.ts'
 import { EngineError, type EngineErrorCode, type EngineReply, type EngineSettings, type TorrentStats } from './contract.ts'
 import { encryptOnRefusal } from './encryption.ts'
@@ -16,6 +16,7 @@ import { piecesOfSegment } from './piece-spans.ts'
 import { receiveInPlace } from './receive.ts'
 import { GoodPeers, partsOf } from './remembered-peers.ts'
 import { Requests } from './requests.ts'
+import { StorageFull } from './room.ts'
 import { segmentBytes } from './segments.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
@@ -81,7 +82,7 @@ export class ActiveTorrent {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     this.#readers.add(reader)
     this.#storage?.played(reader.fileIndex, reader.position, reader.position + 1)
-    this.#selection?.retryPostponed()
+    this.#selection?.readersMoved()
     this.#selection?.update()
     this.#availability?.advance(reader.id)
   }
@@ -91,7 +92,7 @@ export class ActiveTorrent {
     if (!reader || position <= reader.position) return
     this.#storage?.played(reader.fileIndex, reader.position, position)
     reader.position = position
-    this.#selection?.retryPostponed()
+    this.#selection?.readersMoved()
     this.#availability?.advance(readerId)
   }
 
@@ -172,8 +173,8 @@ export class ActiveTorrent {
     await after
     const storage = await PieceStorage.open({
       dataDir: settings.dataDir, info, cache, published, confirmed,
-      holds: (piece) => this.#readers.holds(piece),
-      promises: (piece) => this.#readers.promises(piece),
+      holds: (pieces) => this.#readers.holds(pieces),
+      promises: (pieces) => this.#readers.promises(pieces),
       waitsFor: (piece) => this.#readers.waitsFor(piece),
       onLost: (pieces) => this.lost(pieces),
     })
@@ -198,7 +199,11 @@ export class ActiveTorrent {
     // It would hash a piece or two of each file; `Availability` has each piece confirmed before it is first given away.
     torrent._verifyPieces = (done) => done(null)
     const destroy = torrent._destroy.bind(torrent)
-    torrent._destroy = (error, ...rest) => (error instanceof StorageFull && 'piece' in error ? this.#onFull(Number(error.piece), error) : destroy(error, ...rest))
+    torrent._destroy = (error, ...rest) => {
+      if (!(error instanceof StorageFull && 'piece' in error)) return destroy(error, ...rest)
+      if (!torrent.destroyed) torrent._markUnverified(Number(error.piece))
+      this.#selection?.refused(Number(error.piece), error)
+    }
     torrent.on('verified', (piece: number) => {
       // Dropped between its write and this: once webtorrent has told peers that it is there, they are told that it is not.
       if (!storage.stored.has(piece)) return queueMicrotask(() => this.lost([piece]))
@@ -234,13 +239,6 @@ export class ActiveTorrent {
     if (isRight) this.#options.confirmed.add(piece)
     else this.lost([piece])
     return isRight
-  }
-
-  /** A verified piece had no room: who waits for it is told. What was wanted for later is wanted again when readers have moved. */
-  #onFull(piece: number, error: StorageFull): void {
-    if (!this.#torrent?.destroyed) this.#torrent?._markUnverified(piece)
-    if (!this.#readers.waitsFor(piece)) return this.#selection?.postpone(piece)
-    for (const reader of this.#readers) if (this.#readers.isNext(reader, piece)) this.#failReader(reader, error)
   }
 
   #failReader(reader: ActiveReader, { code, message }: StorageFull): void {

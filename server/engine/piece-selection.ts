@@ -1,21 +1,21 @@
 import type { Torrent } from 'webtorrent'
 import type { TorrentInfo } from '../lib/torrent.ts'
 import type { ActiveReaders } from './active-readers.ts'
-import { StorageFull } from './cache.ts'
 import type { Requests } from './requests.ts'
+import { StorageFull } from './room.ts'
 import type { PieceStorage } from './storage.ts'
 import { byUrgency, tailOf, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
 
 export interface PieceSelectionOptions {
-  readonly torrent: Torrent
+  readonly torrent: Pick<Torrent, 'destroyed'>
   readonly info: TorrentInfo
   readonly windowBytes: number
   readonly readers: ActiveReaders
   readonly storage: PieceStorage
-  readonly requests: Requests
+  readonly requests: Pick<Requests, 'want'>
   /** Whether a piece is stored. */
   readonly has: (piece: number) => boolean
-  /** There is no room for the next piece of this reader. */
+  /** There is no room for the piece that this reader cannot go on without. */
   readonly onNoRoom: (reader: ActiveReader, error: StorageFull) => void
 }
 
@@ -26,6 +26,8 @@ export class PieceSelection {
   #selected = ''
   /** Had no room though verified. */
   readonly #unstorable = new Set<number>()
+  /** Something was left out, as there was no room for it. */
+  #isShort = false
   #isDue = false
 
   constructor(options: PieceSelectionOptions) {
@@ -48,15 +50,19 @@ export class PieceSelection {
     this.update()
   }
 
-  /** A verified piece that nobody waits for had no room: it is not asked for until readers have moved. */
-  postpone(piece: number): void {
+  /** A verified piece had no room. Who cannot go on without it is told; others may make room by going on: until then it is left out. */
+  refused(piece: number, error: StorageFull): void {
+    const { readers, onNoRoom } = this.#options
+    if (error.wasWaitedFor) for (const reader of readers) if (readers.standsBefore(reader, piece)) onNoRoom(reader, error)
     this.#unstorable.add(piece)
     this.renew()
   }
 
-  /** Readers have moved: with the next update, there may be room for what was postponed. */
-  retryPostponed(): void {
+  /** Readers have moved: with the next update, there may be room for what was left out. */
+  readersMoved(): void {
+    if (!this.#isShort && this.#unstorable.size === 0) return
     this.#unstorable.clear()
+    this.#selected = ''
   }
 
   #update(): void {
@@ -70,23 +76,38 @@ export class PieceSelection {
     const selected = [...wanted.map(({ from, to }) => `${from}-${to}`), ...tails].join()
     if (selected === this.#selected) return
     this.#selected = selected
-    const lacking = wanted.filter(({ reader, from }) => this.#hasRoom(reader, from)).map(({ from, to }) => ({ from, to: this.#isStorable(to) ? to : from }))
-    requests.want(byUrgency(lacking, tails.filter((piece) => this.#isStorable(piece))), lacking.map(({ from }) => from))
+    const storable = wanted.filter(({ reader, from }) => this.#hasRoom(reader, from)).map(({ from, to }) => ({ from, to: this.#furthestStorable(from, to) }))
+    const storableTails = tails.filter((piece) => !this.#unstorable.has(piece) && this.#options.storage.hasRoom(piece))
+    this.#isShort = storable.length < wanted.length || storable.some(({ to }, at) => to !== wanted[at]?.to) || storableTails.length < tails.length
+    requests.want(byUrgency(storable, storableTails), storable.map(({ from }) => from))
   }
 
-  /** Whether there is room for what is wanted later, too. */
-  #isStorable(piece: number): boolean {
-    return !this.#unstorable.has(piece) && this.#options.storage.hasRoom(piece)
+  /** How far there is room for what is wanted later, too: found by halves. */
+  #furthestStorable(from: number, to: number): number {
+    if (this.#isStorable(from, to)) return to
+    let [last, beyond] = [from, to]
+    while (beyond - last > 1) {
+      const middle = (last + beyond) >> 1
+      if (this.#isStorable(from, middle)) last = middle
+      else beyond = middle
+    }
+    return last
   }
 
-  /** Nothing is fetched that could not be stored: a reader whose next piece has no room is told so. */
+  /** Whether there is room for all of a stretch; its first piece may be one that was postponed. */
+  #isStorable(from: number, to: number): boolean {
+    for (const piece of this.#unstorable) if (piece > from && piece <= to) return false
+    return this.#options.storage.hasRoom(from, to)
+  }
+
+  /** Nothing is fetched that could not be stored: a reader that cannot go on is told so. Others may make room by going on. */
   #hasRoom(reader: ActiveReader, piece: number): boolean {
     try {
       this.#options.storage.demandRoom(piece)
       return true
     } catch (error) {
       if (!(error instanceof StorageFull)) throw error
-      queueMicrotask(() => this.#options.onNoRoom(reader, error))
+      if (this.#options.readers.standsBefore(reader, piece)) queueMicrotask(() => this.#options.onNoRoom(reader, error))
       return false
     }
   }
