@@ -121,7 +121,7 @@ test.each<[string, string]>([
   ['HSTS', 'on'], ['HSTS', 'max-age=1\r\nX: y'], ['HSTS', 'max-age=-1'],
   ['CORS_ORIGINS', '*'], ['CORS_ORIGINS', 'null'], ['CORS_ORIGINS', 'https://app.example.org/'], ['CORS_ORIGINS', 'https://*.example.org'], ['CORS_ORIGINS', 'app.example.org'], ['CORS_ORIGINS', 'https://App.example.org'],
   ['SMTP_URL', 'https://mail.example.org'], ['SMTP_URL', 'mail'], ['SMTP_URL', 'smtps://mail.example.org?tls.rejectUnauthorized=false'],
-  ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '1'], ['CACHE_BYTES', '99999999999999999'], ['PUBLISHED_BYTES', '-1'], ['FREE_SPACE_BYTES', '1G'],
+  ['LOG_LEVEL', 'loud'], ['TORRENT_PORT', '70000'], ['TORRENT_HOST', 'localhost'], ['ALLOW_PRIVATE_PEERS', 'yes'], ['CACHE_BYTES', '67108863'], ['CACHE_BYTES', '99999999999999999'], ['PUBLISHED_BYTES', '-1'], ['FREE_SPACE_BYTES', '1G'],
   ['SWARM_TIMEOUT_SECONDS', '0'], ['RATE_LIMIT_FACTOR', '0'], ['CATALOGUE_PUBLIC', 'true'], ['CATALOGUE_PUBLIC', 'ON'], ['MAIL_FROM', 'x'], ['SIGN_UP_POLICY', 'open'],
   ['APP_SESSION_IDLE_DAYS', '0'], ['APP_SESSION_IDLE_DAYS', '181'], ['APP_SESSION_DAYS', '29'], ['STAFF_SESSION_IDLE_MINUTES', '721'], ['STAFF_SESSION_HOURS', '0'], ['ERASURE_GRACE_DAYS', '91'], ['ERASURE_GRACE_DAYS', '-1'], ['UNVERIFIED_SIGN_UP_DAYS', '0'], ['UNVERIFIED_SIGN_UP_DAYS', '91'],
   ['MIN_APP_VERSIONS', '2.1.0'], ['MIN_APP_VERSIONS', 'android'], ['MIN_APP_VERSIONS', 'android=2.1'], ['MIN_APP_VERSIONS', 'android=2.1.0.4'], ['MIN_APP_VERSIONS', 'android=02.1.0'], ['MIN_APP_VERSIONS', 'android=2.1.0-beta'], ['MIN_APP_VERSIONS', 'android=v2.1.0'],

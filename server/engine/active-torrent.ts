@@ -4,19 +4,23 @@ import { isPublicAddress } from '../lib/addresses.ts'
 import { bufferedStretches } from '../lib/buffered.ts'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import { StorageFull, type Cache } from './cache.ts'
+import { ActiveReaders } from './active-readers.ts'
+import { Availability } from './availability.ts'
+import type { Cache } from './cache.ts'
 import { chunkStoreOf } from './chunk-store.ts'
 import { EngineError, type EngineErrorCode, type EngineReply, type EngineSettings, type TorrentStats } from './contract.ts'
 import { encryptOnRefusal } from './encryption.ts'
 import { greetEarly } from './greeting.ts'
+import { PieceSelection } from './piece-selection.ts'
 import { piecesOfSegment } from './piece-spans.ts'
 import { receiveInPlace } from './receive.ts'
 import { GoodPeers, partsOf } from './remembered-peers.ts'
 import { Requests } from './requests.ts'
+import { StorageFull } from './room.ts'
 import { segmentBytes } from './segments.ts'
 import { PieceStorage } from './storage.ts'
 import { torrentObject } from './torrent-object.ts'
-import { byUrgency, heldBy, promisedTo, tailOf, windowOf, type ActiveReader, type PieceSpan } from './window.ts'
+import type { ActiveReader } from './window.ts'
 
 export interface ActiveTorrentOptions {
   readonly client: WebTorrent
@@ -41,30 +45,30 @@ const mostStretches = 256
 /** Without any peer, trackers are asked again after this long, then after twice as long each time. */
 const reannounce = { firstMs: 5_000, mostMs: 60_000 }
 
-/** A torrent in the swarm while somebody reads it, and a little longer. Its readers' windows decide what is fetched. */
+/**
+ * A torrent in the swarm while somebody reads it, and a little longer: from its folder to its peers and back. Who reads it
+ * is in `ActiveReaders`, what they are told in `Availability`, what is fetched for them in `PieceSelection`.
+ */
 export class ActiveTorrent {
-  #options: ActiveTorrentOptions
-  #readers = new Map<number, ActiveReader>()
-  /** Readers whose availability is being worked out, and whether to do it once more. */
-  #advancing = new Map<number, boolean>()
+  readonly #options: ActiveTorrentOptions
+  readonly #readers: ActiveReaders
+  readonly #started: Promise<void>
   #storage: PieceStorage | null = null
   #torrent: Torrent | null = null
   #requests: Requests | null = null
-  #ready = false
-  #started: Promise<void>
+  /** These two are there from when webtorrent is ready. */
+  #availability: Availability | null = null
+  #selection: PieceSelection | null = null
+  #good: GoodPeers | null = null
   #closed = false
-  #selected = ''
-  /** Had no room though verified. */
-  #unstorable = new Set<number>()
-  #selecting = false
   #idleTimer: NodeJS.Timeout | null = null
   /** When it is let go, by `performance.now()`, if nobody reads it until then. */
   #idleAt = 0
-  #good: GoodPeers | null = null
   #announceTimer: NodeJS.Timeout | null = null
 
   constructor(options: ActiveTorrentOptions) {
     this.#options = options
+    this.#readers = new ActiveReaders(options.info, options.settings.windowBytes)
     this.#started = this.#start().catch((error: unknown) => this.#fail(error))
     this.#announceLater(reannounce.firstMs)
   }
@@ -76,11 +80,35 @@ export class ActiveTorrent {
 
   want(reader: Omit<ActiveReader, 'next'>): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
-    this.#readers.set(reader.id, { ...reader, next: reader.start })
+    this.#readers.add(reader)
     this.#storage?.played(reader.fileIndex, reader.position, reader.position + 1)
-    this.#unstorable.clear()
-    this.#select()
-    this.#advance(reader.id)
+    this.#selection?.readersMoved()
+    this.#selection?.update()
+    this.#availability?.advance(reader.id)
+  }
+
+  progress(readerId: number, position: number): void {
+    const reader = this.#readers.get(readerId)
+    if (!reader || position <= reader.position) return
+    this.#storage?.played(reader.fileIndex, reader.position, position)
+    reader.position = position
+    this.#selection?.readersMoved()
+    this.#availability?.advance(readerId)
+  }
+
+  release(readerId: number): void {
+    if (!this.#readers.delete(readerId)) return
+    this.#selection?.update()
+    if (this.#readers.size > 0 || this.#closed) return
+    this.#idleIn(this.#options.settings.idleMs)
+  }
+
+  /** Fails every reader. */
+  fail(code: EngineErrorCode, message: string): void {
+    const readers = [...this.#readers]
+    for (const { id } of readers) this.#readers.delete(id)
+    this.#selection?.update()
+    for (const { id } of readers) this.#options.onFailed(id, code, message)
   }
 
   /** What is said to be in the segment at a position is to be looked at again before it is given away. */
@@ -89,60 +117,19 @@ export class ActiveTorrent {
     for (let piece = from; piece <= to; piece += 1) this.#options.confirmed.delete(piece)
   }
 
-  /** Whether a reader needs the piece: from where it stands to the end of its window, whatever it was told is there, and its tail. */
-  holds(piece: number): boolean {
-    const { info, settings } = this.#options
-    return this.#someReader((reader) => isWithin(piece, heldBy(reader, info, settings.windowBytes)) || isWithin(piece, tailOf(reader, info)))
-  }
-
-  /** Whether a reader was told that the piece is there. */
-  promises(piece: number): boolean {
-    return this.#someReader((reader) => isWithin(piece, promisedTo(reader, this.#options.info)))
-  }
-
-  /** Whether it is the piece that a reader waits for, or will next. */
-  waitsFor(piece: number): boolean {
-    return this.#someReader((reader) => this.#isNext(reader, piece))
-  }
-
   /** Takes note that storage has these pieces no longer: they are fetched again when a window comes to them, and peers are told. */
   lost(pieces: Iterable<number>): void {
     const torrent = this.#torrent
-    const wasWhole = torrent !== null && this.#ready && isWhole(torrent)
+    const wasWhole = torrent !== null && this.#selection !== null && isWhole(torrent)
     for (const piece of pieces) {
       this.#options.confirmed.delete(piece)
-      if (!torrent || torrent.destroyed || !this.#ready || !torrent.bitfield.get(piece)) continue
+      if (!torrent || torrent.destroyed || !this.#selection || !torrent.bitfield.get(piece)) continue
       torrent._markUnverified(piece)
       for (const wire of torrent.wires) wire.lt_donthave.donthave(piece)
       torrent._updateInterest()
     }
     if (torrent && wasWhole && !isWhole(torrent)) meetAgain(torrent)
-    this.#selected = ''
-    this.#select()
-  }
-
-  progress(readerId: number, position: number): void {
-    const reader = this.#readers.get(readerId)
-    if (!reader || position <= reader.position) return
-    this.#storage?.played(reader.fileIndex, reader.position, position)
-    reader.position = position
-    this.#unstorable.clear()
-    this.#advance(readerId)
-  }
-
-  release(readerId: number): void {
-    if (!this.#readers.delete(readerId)) return
-    this.#select()
-    if (this.#readers.size > 0 || this.#closed) return
-    this.#idleIn(this.#options.settings.idleMs)
-  }
-
-  /** Fails every reader. */
-  fail(code: EngineErrorCode, message: string): void {
-    const ids = [...this.#readers.keys()]
-    this.#readers.clear()
-    this.#select()
-    for (const id of ids) this.#options.onFailed(id, code, message)
+    this.#selection?.renew()
   }
 
   stats(): TorrentStats {
@@ -186,9 +173,9 @@ export class ActiveTorrent {
     await after
     const storage = await PieceStorage.open({
       dataDir: settings.dataDir, info, cache, published, confirmed,
-      holds: (piece) => this.holds(piece),
-      promises: (piece) => this.promises(piece),
-      waitsFor: (piece) => this.waitsFor(piece),
+      holds: (pieces) => this.#readers.holds(pieces),
+      promises: (pieces) => this.#readers.promises(pieces),
+      waitsFor: (piece) => this.#readers.waitsFor(piece),
       onLost: (pieces) => this.lost(pieces),
     })
     this.#storage = storage
@@ -205,60 +192,59 @@ export class ActiveTorrent {
     })
     this.#torrent = torrent
     receiveInPlace(torrent, info.pieceLength)
-    this.#requests = new Requests(torrent)
+    const requests = new Requests(torrent)
+    this.#requests = requests
     greetEarly(torrent)
     encryptOnRefusal(torrent)
-    // It would hash a piece or two of each file; `#advance` confirms each piece before it is first given away.
+    // It would hash a piece or two of each file; `Availability` has each piece confirmed before it is first given away.
     torrent._verifyPieces = (done) => done(null)
     const destroy = torrent._destroy.bind(torrent)
-    torrent._destroy = (error, ...rest) => (error instanceof StorageFull && 'piece' in error ? this.#onFull(Number(error.piece), error) : destroy(error, ...rest))
+    torrent._destroy = (error, ...rest) => {
+      if (!(error instanceof StorageFull && 'piece' in error)) return destroy(error, ...rest)
+      if (!torrent.destroyed) torrent._markUnverified(Number(error.piece))
+      this.#selection?.refused(Number(error.piece), error)
+    }
     torrent.on('verified', (piece: number) => {
       // Dropped between its write and this: once webtorrent has told peers that it is there, they are told that it is not.
       if (!storage.stored.has(piece)) return queueMicrotask(() => this.lost([piece]))
       confirmed.add(piece)
-      const sources = this.#requests?.takeSources(piece) ?? []
+      const sources = requests.takeSources(piece)
       good?.add(sources)
-      for (const id of this.#readers.keys()) this.#advance(id)
+      this.#availability?.advanceAll()
     })
     torrent.on('error', (error: unknown) => this.#fail(error))
-    torrent.once('ready', () => {
-      this.#ready = true
-      this.lost(this.#lostMeanwhile(storage.stored))
-      for (const id of this.#readers.keys()) this.#advance(id)
+    torrent.once('ready', () => this.#onReady(torrent, storage, requests))
+  }
+
+  #onReady(torrent: Torrent, storage: PieceStorage, requests: Requests): void {
+    const { info, settings: { windowBytes }, confirmed, onAvailable } = this.#options
+    const readers = this.#readers
+    const has = (piece: number) => storage.stored.has(piece) && torrent.bitfield.get(piece)
+    const selection = new PieceSelection({ torrent, info, windowBytes, readers, storage, requests, has, onNoRoom: (reader, error) => this.#failReader(reader, error) })
+    this.#selection = selection
+    this.#availability = new Availability({
+      info, windowBytes, readers, has, onAvailable,
+      isConfirmed: (piece) => confirmed.has(piece),
+      confirm: (piece) => this.#confirm(storage, piece),
+      onAdvanced: () => selection.update(),
+      onError: (error) => this.#fail(error),
     })
+    // What webtorrent was told is there, and is not any more now that it is ready.
+    this.lost(Array.from({ length: storage.stored.pieces }, (_, piece) => piece).filter((piece) => torrent.bitfield.get(piece) && !storage.stored.has(piece)))
+    this.#availability.advanceAll()
   }
 
-  /** What webtorrent was told is there, and is not any more now that it is ready. */
-  #lostMeanwhile(stored: PieceMap): number[] {
-    return Array.from({ length: stored.pieces }, (_, piece) => piece).filter((piece) => this.#torrent?.bitfield.get(piece) && !stored.has(piece))
+  async #confirm(storage: PieceStorage, piece: number): Promise<boolean> {
+    const isRight = await storage.check(piece)
+    if (isRight) this.#options.confirmed.add(piece)
+    else this.lost([piece])
+    return isRight
   }
 
-  /** A verified piece had no room: who waits for it is told. What was wanted for later is wanted again when readers have moved. */
-  #onFull(piece: number, error: StorageFull): void {
-    if (!this.#torrent?.destroyed) this.#torrent?._markUnverified(piece)
-    if (this.waitsFor(piece)) this.#failWhere((reader) => this.#isNext(reader, piece), error)
-    else {
-      this.#unstorable.add(piece)
-      this.#selected = ''
-      this.#select()
-    }
-  }
-
-  #someReader(isOne: (reader: ActiveReader) => boolean): boolean {
-    for (const reader of this.#readers.values()) if (isOne(reader)) return true
-    return false
-  }
-
-  #isNext({ fileIndex, next }: ActiveReader, piece: number): boolean {
-    const { files, pieceLength } = this.#options.info
-    return Math.floor(((files[fileIndex]?.offset ?? 0) + next) / pieceLength) === piece
-  }
-
-  #failWhere(isHit: (reader: ActiveReader) => boolean, { code, message }: StorageFull): void {
-    for (const reader of [...this.#readers.values()].filter(isHit)) {
-      this.release(reader.id)
-      this.#options.onFailed(reader.id, code, message)
-    }
+  #failReader(reader: ActiveReader, { code, message }: StorageFull): void {
+    if (!this.#readers.includes(reader)) return
+    this.release(reader.id)
+    this.#options.onFailed(reader.id, code, message)
   }
 
   #fail(error: unknown): void {
@@ -269,94 +255,10 @@ export class ActiveTorrent {
     this.#options.onIdle()
   }
 
-  /** Says how far a reader's bytes are there, a window ahead at most. Pieces from an earlier process are confirmed first. */
-  #advance(readerId: number): void {
-    if (!this.#ready) return
-    if (this.#advancing.has(readerId)) return void this.#advancing.set(readerId, true)
-    this.#advancing.set(readerId, false)
-    void this.#advanceNow(readerId).catch((error: unknown) => this.#fail(error)).finally(() => {
-      const again = this.#advancing.get(readerId)
-      this.#advancing.delete(readerId)
-      if (again) this.#advance(readerId)
-    })
-  }
-
-  async #advanceNow(readerId: number): Promise<void> {
-    const { info, confirmed, onAvailable, settings } = this.#options
-    const reader = this.#readers.get(readerId)
-    const offset = info.files[reader?.fileIndex ?? 0]?.offset ?? 0
-    const storage = this.#storage
-    if (!reader || !storage) return
-    const before = reader.next
-    while (reader.next < reader.end && this.#readers.get(readerId) === reader) {
-      const piece = Math.floor((offset + reader.next) / info.pieceLength)
-      if (piece > windowOf(reader, info, settings.windowBytes).to || !this.#has(piece)) break
-      if (!confirmed.has(piece)) {
-        if (!(await storage.check(piece))) {
-          this.lost([piece])
-          break
-        }
-        confirmed.add(piece)
-      }
-      reader.next = Math.min(reader.end, (piece + 1) * info.pieceLength - offset)
-    }
-    if (this.#readers.get(readerId) !== reader) return
-    if (reader.next > before) onAvailable(readerId, reader.next)
-    this.#select()
-  }
-
-  #has(piece: number): boolean {
-    return (this.#storage?.stored.has(piece) && this.#torrent?.bitfield.get(piece)) ?? false
-  }
-
-  /** Has what the readers' windows lack asked for, and nothing else; once for all that happens at the same time. */
-  #select(): void {
-    if (this.#selecting) return
-    this.#selecting = true
-    queueMicrotask(() => {
-      this.#selecting = false
-      this.#selectNow()
-    })
-  }
-
-  #selectNow(): void {
-    const torrent = this.#torrent
-    if (!torrent || torrent.destroyed || !this.#ready) return
-    const { info, settings } = this.#options
-    const wanted = [...this.#readers.values()].flatMap((reader) => {
-      const { from, to } = windowOf(reader, info, settings.windowBytes)
-      for (let head = from; head <= to; head += 1) if (!this.#has(head)) return { reader, from: head, to }
-      return []
-    })
-    const tails = [...this.#readers.values()].flatMap((reader) => (reader.next === reader.start ? [] : lackingOf(tailOf(reader, info), (piece) => this.#has(piece))))
-    const selected = [...wanted.map(({ from, to }) => `${from}-${to}`), ...tails].join()
-    if (selected === this.#selected) return
-    this.#selected = selected
-    const lacking = wanted.filter(({ reader, from }) => this.#hasRoom(reader, from)).map(({ from, to }) => ({ from, to: this.#isStorable(to) ? to : from }))
-    this.#requests?.want(byUrgency(lacking, tails.filter((piece) => this.#isStorable(piece))), lacking.map(({ from }) => from))
-  }
-
-  /** Whether there is room for what is wanted later, too. */
-  #isStorable(piece: number): boolean {
-    return !this.#unstorable.has(piece) && (this.#storage?.hasRoom(piece) ?? true)
-  }
-
   #idleIn(ms: number): void {
     if (this.#idleTimer) clearTimeout(this.#idleTimer)
     this.#idleAt = performance.now() + ms
     this.#idleTimer = setTimeout(this.#options.onIdle, ms)
-  }
-
-  /** Nothing is fetched that could not be stored: a reader whose next piece has no room is told so. */
-  #hasRoom(reader: ActiveReader, piece: number): boolean {
-    try {
-      this.#storage?.demandRoom(piece)
-      return true
-    } catch (error) {
-      if (!(error instanceof StorageFull)) throw error
-      queueMicrotask(() => this.#failWhere((other) => other === reader, error))
-      return false
-    }
   }
 
   #announceLater(delayMs: number): void {
@@ -368,7 +270,6 @@ export class ActiveTorrent {
   }
 }
 
-const isWithin = (piece: number, span: PieceSpan | null) => span !== null && piece >= span.from && piece <= span.to
 const isWhole = ({ bitfield, pieces }: Torrent) => pieces.every((_, piece) => bitfield.get(piece))
 
 /** Who has taken us for a seeder chokes us for good (webtorrent does, whatever it is told later): such peers are called anew. */
@@ -378,9 +279,4 @@ function meetAgain(torrent: Torrent): void {
     torrent.removePeer(peer)
     if (peer.type === 'tcpOutgoing') torrent.addPeer(peer.addr)
   }
-}
-
-function lackingOf(span: PieceSpan | null, has: (piece: number) => boolean): number[] {
-  if (!span) return []
-  return Array.from({ length: span.to - span.from + 1 }, (_, at) => span.from + at).filter((piece) => !has(piece))
 }

@@ -1,11 +1,13 @@
-import { readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { infoHashPattern } from '../lib/infohash.ts'
-import { EngineError, type CacheStats } from './contract.ts'
+import type { CacheStats } from './contract.ts'
+import { Evictor } from './evictor.ts'
 import { FreeSpace } from './free-space.ts'
-import { MapFile, mapName } from './map-file.ts'
-import { charge, growthOf, Ledger, type Entry, type SegmentKeeper, type Share } from './ledger.ts'
-import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile } from './segments.ts'
+import { charge, Ledger, type Entry, type SegmentKeeper } from './ledger.ts'
+import { MapFile } from './map-file.ts'
+import { isFree, Room, type Need } from './room.ts'
+import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile, type SegmentSpan } from './segments.ts'
 import { storedSegments, type StoredSegment } from './stored-segments.ts'
 
 export interface CacheOptions {
@@ -19,38 +21,28 @@ export interface CacheOptions {
   readonly onEvent: (event: { event: string; detail: string }) => void
 }
 
-/** No room, and nothing that could go. */
-export class StorageFull extends EngineError {
-  constructor(message: string, options?: ErrorOptions) {
-    super('storage_full', message, options)
-  }
-}
-
 /**
  * What all torrents have on disk, segment by segment, within its budgets. A segment is charged by its length, in blocks:
  * that is what a file system without holes needs for it, and what a sum over the disk finds, also after a crash.
  */
 export class Cache {
   readonly #dataDir: string
-  readonly #onEvent: CacheOptions['onEvent']
   readonly #free: FreeSpace
   readonly #ledger: Ledger
+  readonly #evictor: Evictor
+  readonly #room: Room
   /** What was said of torrents before the scan came to them. */
   #saidPublished = new Map<string, boolean>()
   #isScanned = false
   #scanned: Promise<void>
-  /** One makes room at a time: each would drop a segment where one was enough, and a closed torrent's map has one writer. */
-  #turn: Promise<void> = Promise.resolve()
-  #isFull = false
-  #leaving = 0
-  #evictions = 0
 
   /** Begins to look through the folder: the first write waits until it has been, nothing else does. */
   constructor({ dataDir, cacheBytes, publishedBytes, freeSpaceBytes, onEvent }: CacheOptions) {
     this.#dataDir = dataDir
-    this.#onEvent = onEvent
-    this.#free = new FreeSpace(dataDir, freeSpaceBytes)
-    this.#ledger = new Ledger(cacheBytes, publishedBytes)
+    const free = this.#free = new FreeSpace(dataDir, freeSpaceBytes)
+    const ledger = this.#ledger = new Ledger(cacheBytes, publishedBytes)
+    const evictor = this.#evictor = new Evictor({ dataDir, ledger, free, onChange: () => this.#room.changed() })
+    this.#room = new Room({ ledger, free, evictor, onEvent })
     this.#scanned = this.#scan()
   }
 
@@ -91,38 +83,31 @@ export class Cache {
   }
 
   /**
-   * Room for a segment of an adopted torrent to become so long, made by dropping what was least recently played. It stays
-   * until the claim is released. `isWaitedFor`: what readers of the torrent want later may go for it. @throws StorageFull
+   * Room for a piece of an adopted torrent, made by dropping what was least recently played. It stays until the claim is
+   * released. `isWaitedFor`: what readers of the torrent want later may go for it. @throws StorageFull
    */
-  async claim(infoHash: string, segment: SegmentOfFile, length: number, isWaitedFor: boolean): Promise<{ release(failed?: boolean): Promise<void> }> {
+  async claim(infoHash: string, spans: readonly SegmentSpan[], isWaitedFor: () => boolean): Promise<{ release(failed?: boolean): Promise<void> }> {
     await this.#scanned
-    const entry = await this.#pinned(this.#ledger.shareOf(infoHash, false), segment)
+    const entries = await this.#room.take({ share: this.#ledger.shareOf(infoHash, false), spans, isWaitedFor })
     const release = async (failed = false) => {
-      entry.pins -= 1
-      entry.isDoubtful ||= failed
-      if (entry.isDoubtful) await this.#measure(entry)
-    }
-    try {
-      await this.#free.look(growthOf(entry, length))
-      if (this.#fits(entry, length)) this.#grow(entry, length)
-      else await this.#inTurn(() => this.#makeRoom(entry, length, isWaitedFor))
-    } catch (error) {
-      await release(true)
-      throw error
+      for (const entry of entries) {
+        entry.pins -= 1
+        entry.isDoubtful ||= failed
+        if (entry.isDoubtful) await this.#measure(entry)
+      }
+      this.#room.changed()
     }
     return { release }
   }
 
   /** Segments dropped so far. */
   get evictions(): number {
-    return this.#evictions
+    return this.#evictor.evictions
   }
 
   /** Drops one segment because the disk said that it is full, whatever was reckoned, unless one went `since`. @throws StorageFull */
-  async relieve(since: number): Promise<void> {
-    await this.#inTurn(async () => {
-      if (this.#evictions === since) await this.#evict(this.#victim() ?? this.#full('The disk is full.'))
-    })
+  relieve(since: number): Promise<void> {
+    return this.#room.relieve(since)
   }
 
   /** A segment was not found as it should be: its length is looked up. */
@@ -138,22 +123,16 @@ export class Cache {
     await this.#free.look(segmentBytes)
   }
 
-  /** Refuses at once what `claim` would refuse, as far as is known. @throws StorageFull */
-  demandRoom(infoHash: string, segment: SegmentOfFile, length: number): void {
-    const share = this.#ledger.shares.get(infoHash)
-    if (!this.#isScanned || !share) return
-    const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share, name: segmentName(segment) }
-    if (this.#fits(entry, length) || this.#leaving > 0) return
-    // What is being written can go as soon as it is: `claim` will see.
-    if (![...share.segments.values()].some(({ pins }) => pins > 0)) this.#victimFor(entry, length, true)
+  /** Refuses at once what `claim` of a piece that is waited for would refuse, as far as is known. @throws StorageFull */
+  demandRoom(infoHash: string, spans: readonly SegmentSpan[]): void {
+    const need = this.#needOf(infoHash, spans, true)
+    if (need) this.#room.demand(need)
   }
 
   /** Whether there is room, or may be made without taking it from a reader, as far as is known. */
-  hasRoom(infoHash: string, segment: SegmentOfFile, length: number): boolean {
-    const share = this.#ledger.shares.get(infoHash)
-    if (!this.#isScanned || !share) return true
-    const entry = share.segments.get(segmentName(segment)) ?? { length: 0, share }
-    return this.#fits(entry, length) || (!this.#isPublishedOver(entry, length) && (this.#leaving > 0 || this.#victim() !== null))
+  hasRoom(infoHash: string, spans: readonly SegmentSpan[]): boolean {
+    const need = this.#needOf(infoHash, spans, false)
+    return !need || this.#room.has(need)
   }
 
   /** A reader went through it. */
@@ -173,12 +152,12 @@ export class Cache {
   /** Drops what no reader needs of a torrent, or of one file of it; says how many bytes that freed. */
   async evict(infoHash: string, fileIndex?: number): Promise<number> {
     await this.#scanned
-    return this.#inTurn(async () => {
+    return this.#evictor.inTurn(async () => {
       let bytes = 0
       for (const entry of [...(this.#ledger.shares.get(infoHash)?.segments.values() ?? [])]) {
         if ((fileIndex !== undefined && entry.fileIndex !== fileIndex) || !isFree(entry)) continue
         bytes += charge(entry.length)
-        await this.#evict(entry)
+        await this.#evictor.evict(entry)
       }
       return bytes
     })
@@ -187,23 +166,7 @@ export class Cache {
   /** Deletes all of a torrent that is closed: first what says that it is there. */
   async remove(infoHash: string): Promise<void> {
     await this.#scanned
-    const share = this.#ledger.shares.get(infoHash)
-    const entries = [...(share?.segments.values() ?? [])]
-    const before = Promise.allSettled(entries.flatMap(({ leaving }) => leaving ?? []))
-    const folder = join(this.#dataDir, torrentFolder(infoHash))
-    const removal = before.then(async () => {
-      await rm(join(folder, mapName), { force: true }).catch(() => {}) // as when the folder is a file: the next says it
-      await rm(folder, { recursive: true, force: true, maxRetries: 3 })
-    })
-    for (const entry of entries) entry.leaving = removal
-    try {
-      await removal
-      for (const entry of entries) this.#ledger.forget(entry)
-      if (share && !share.keeper) this.#ledger.shares.delete(infoHash)
-    } catch (error) {
-      for (const entry of entries) entry.leaving = null
-      throw error
-    }
+    await this.#evictor.remove(infoHash)
   }
 
   async stats(): Promise<CacheStats> {
@@ -215,7 +178,7 @@ export class Cache {
       publishedBytes: this.#ledger.published.usedBytes,
       freeBytes: Number.isFinite(free) ? free : null,
       segments: this.#ledger.viewers.entries.size + this.#ledger.published.entries.size,
-      evictions: this.#evictions,
+      evictions: this.evictions,
     }
   }
 
@@ -234,88 +197,10 @@ export class Cache {
     this.#saidPublished.clear()
   }
 
-  async #pinned(share: Share, segment: SegmentOfFile): Promise<Entry> {
-    for (;;) {
-      const entry = share.segments.get(segmentName(segment)) ?? this.#ledger.add(share, segment, 0, Date.now())
-      if (!entry.leaving) {
-        entry.pins += 1
-        return entry
-      }
-      await entry.leaving.catch(() => {})
-    }
-  }
-
-  async #makeRoom(entry: Entry, length: number, isWaitedFor: boolean): Promise<void> {
-    while (!this.#fits(entry, length)) await this.#evict(this.#victimFor(entry, length, isWaitedFor))
-    this.#grow(entry, length) // at once, before another looks
-  }
-
-  #victimFor(entry: Pick<Entry, 'length' | 'share' | 'name'>, length: number, isWaitedFor: boolean): Entry {
-    const growth = growthOf(entry, length)
-    const isPublished = entry.share.pool === this.#ledger.published
-    if (this.#isPublishedOver(entry, length)) this.#full('PUBLISHED_BYTES are used up.')
-    // In the end, what a reader of the same torrent wants later goes before what one wants now.
-    const victim = this.#victim() ?? (isWaitedFor && !isPublished ? [...entry.share.segments.values()].find((other) => other.name !== entry.name && isLater(other)) : null)
-    return victim ?? this.#full(this.#free.allows(growth) ? 'CACHE_BYTES are used up by what is playing.' : 'The disk has no more than FREE_SPACE_BYTES free.')
-  }
-
-  #full(message: string): never {
-    if (!this.#isFull) this.#onEvent({ event: 'storage_full', detail: message })
-    this.#isFull = true
-    throw new StorageFull(message)
-  }
-
-  #fits(entry: Pick<Entry, 'length' | 'share'>, length: number): boolean {
-    const growth = growthOf(entry, length)
-    const { usedBytes, budgetBytes } = entry.share.pool
-    return growth === 0 || (usedBytes + growth <= budgetBytes && this.#free.allows(growth))
-  }
-
-  #isPublishedOver(entry: Pick<Entry, 'length' | 'share'>, length: number): boolean {
-    const { published } = this.#ledger
-    return entry.share.pool === published && published.usedBytes + growthOf(entry, length) > published.budgetBytes
-  }
-
-  #grow(entry: Entry, length: number): void {
-    const growth = growthOf(entry, length)
-    if (growth > 0) this.#isFull = false
-    this.#free.take(growth)
-    this.#ledger.resize(entry, Math.max(entry.length, length))
-  }
-
-  /** The least recently played that nobody needs. */
-  #victim(): Entry | null {
-    for (const entry of this.#ledger.viewers.entries) if (isFree(entry)) return entry
-    return null
-  }
-
-  /** Map first, then the file: whenever the process dies, the map says nothing that is not there. */
-  async #evict(entry: Entry): Promise<void> {
-    const { share } = entry
-    const folder = join(this.#dataDir, torrentFolder(share.infoHash))
-    this.#leaving += 1
-    entry.leaving = (async () => {
-      // A map that cannot be written does not keep the file: what is missing is left out of it when it is read.
-      await (share.keeper ? share.keeper.strike(entry) : strikeClosed(folder, entry)).catch(() => {})
-      const blocks = await stat(join(folder, entry.name)).then((found) => found.blocks * 512, () => 0)
-      await rm(join(folder, entry.name), { recursive: true, force: true })
-      this.#free.take(-blocks)
-      this.#evictions += 1
-      // The last one takes the map along. Who opens the torrent meanwhile waits for this.
-      if (share.segments.size === 1 && !share.keeper) await rm(join(folder, mapName), { force: true }).then(() => rmdir(folder)).catch(() => {})
-    })()
-    try {
-      await entry.leaving
-      this.#ledger.forget(entry)
-      share.keeper?.gone(entry)
-      if (share.segments.size === 0 && !share.keeper) this.#ledger.shares.delete(share.infoHash)
-    } catch (error) {
-      entry.leaving = null
-      this.#ledger.touch(entry, Date.now()) // others first, the next time
-      throw new EngineError('storage_failed', `A segment could not be deleted: ${String(error)}`, { cause: error })
-    } finally {
-      this.#leaving -= 1
-    }
+  /** Null where nothing is known: before the scan is done, and for a torrent that was not adopted. */
+  #needOf(infoHash: string, spans: readonly SegmentSpan[], isWaitedFor: boolean): Need | null {
+    const share = this.#ledger.shares.get(infoHash)
+    return this.#isScanned && share ? { share, spans, isWaitedFor: () => isWaitedFor } : null
   }
 
   /** Looks up how long it is when nobody writes to it. */
@@ -327,26 +212,6 @@ export class Cache {
     this.#ledger.resize(entry, found?.isFile() ? found.size : 0)
     if (!found) this.#ledger.forget(entry)
   }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work)
-    this.#turn = done.then(() => {}, () => {})
-    return done
-  }
 }
 
-const isIdle = ({ pins, leaving }: Entry) => pins === 0 && !leaving
-const isFree = (entry: Entry) => isIdle(entry) && !entry.share.keeper?.holds(entry)
-const isLater = (entry: Entry) => isIdle(entry) && !entry.share.keeper?.promises(entry)
 const changedAt = ({ changedNs }: StoredSegment) => Number(changedNs / 1_000_000n)
-
-/** Strikes a segment of a torrent that is not open. */
-async function strikeClosed(folder: string, segment: SegmentOfFile): Promise<void> {
-  const map = await MapFile.read(folder)
-  if (!map) return
-  // Without a record (the engine died before it was written) nothing says which pieces are in it: then none is claimed.
-  const { from, to } = map.records.get(segmentName(segment)) ?? { from: 0, to: map.pieces.pieces - 1 }
-  for (let piece = from; piece <= to; piece += 1) map.strike(piece)
-  map.forget(segmentName(segment))
-  await map.save()
-}

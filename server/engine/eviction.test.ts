@@ -33,12 +33,12 @@ async function play(engine: TestEngine, swarm: Swarm, { fileIndex = 0, start = 0
 describe('a film larger than the cache', () => {
   it('plays through it, again and again, and the disk never holds more', async () => {
     await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 96 * MiB }], pieceLength: 256 * 1024 })
-    await using engine = await startTestEngine({ cacheBytes: 64 * MiB })
+    await using engine = await startTestEngine({ cacheBytes: 40 * MiB })
     let most = 0
     for (let time = 0; time < 2; time += 1) {
       expect(await play(engine, swarm, { each: async () => { most = Math.max(most, storedBytes(engine.dataDir)) } })).toBe(swarm.files[0]?.sha256)
     }
-    expect(most).toBeLessThanOrEqual(64 * MiB)
+    expect(most).toBeLessThanOrEqual(40 * MiB)
     const { usedBytes, evictions } = await cacheOf(engine)
     expect(usedBytes).toBe(storedBytes(engine.dataDir))
     expect(evictions).toBeGreaterThanOrEqual(2)
@@ -137,7 +137,7 @@ describe('a torrent removed', () => {
 describe('an engine that is killed while it makes room', () => {
   it('under a player: the stream is right to the last byte', async () => {
     await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 96 * MiB }], pieceLength: 256 * 1024 })
-    await using engine = await startTestEngine({ cacheBytes: 64 * MiB })
+    await using engine = await startTestEngine({ cacheBytes: 40 * MiB })
     const kills = [20 * MiB, 50 * MiB, 85 * MiB]
     expect(await play(engine, swarm, { each: async (at) => {
       if (at < (kills[0] ?? Infinity)) return
@@ -147,7 +147,7 @@ describe('an engine that is killed while it makes room', () => {
     } })).toBe(swarm.files[0]?.sha256)
     expect(kills).toEqual([])
     expect((await cacheOf(engine)).usedBytes).toBe(storedBytes(engine.dataDir))
-    expect(storedBytes(engine.dataDir)).toBeLessThanOrEqual(64 * MiB)
+    expect(storedBytes(engine.dataDir)).toBeLessThanOrEqual(40 * MiB)
   })
 })
 

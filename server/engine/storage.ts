@@ -3,13 +3,15 @@ import { constants, mkdir, open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
-import { StorageFull, type Cache } from './cache.ts'
+import type { Cache } from './cache.ts'
 import type { PieceSource } from './chunk-store.ts'
 import type { SegmentKeeper } from './ledger.ts'
 import { MapFile } from './map-file.ts'
 import { lengthOfPiece, piecesOfSegment, pieceSpans } from './piece-spans.ts'
+import { StorageFull } from './room.ts'
 import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile, type SegmentSpan } from './segments.ts'
 import { storedSegment, storedSegments } from './stored-segments.ts'
+import type { PieceSpan } from './window.ts'
 
 export interface StorageOptions {
   readonly dataDir: string
@@ -18,10 +20,10 @@ export interface StorageOptions {
   readonly published: boolean
   /** Pieces that this process has hashed itself. */
   readonly confirmed: PieceMap
-  /** Whether a reader needs a piece: what it is in is not dropped. */
-  readonly holds: (piece: number) => boolean
-  /** Whether a reader was told that a piece is there. */
-  readonly promises: (piece: number) => boolean
+  /** Whether a reader needs one of these pieces: what they are in is not dropped. */
+  readonly holds: (pieces: PieceSpan) => boolean
+  /** Whether a reader was told that one of these pieces is there. */
+  readonly promises: (pieces: PieceSpan) => boolean
   /** Whether a reader waits for it, or will next: for it goes what is wanted later. */
   readonly waitsFor: (piece: number) => boolean
   /** Told of pieces that were there and are not any more. */
@@ -88,16 +90,15 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
       if (span.path !== null) parts.push({ span, bytes: bytes.subarray(taken, taken + span.length) })
       taken += span.length
     }
-    const claims: Awaited<ReturnType<Cache['claim']>>[] = []
+    const claim = await cache.claim(info.infoHash, parts.map(({ span }) => span), () => this.#options.waitsFor(piece))
     let isWritten = false
     try {
-      for (const { span } of parts) claims.push(await cache.claim(info.infoHash, span, span.offset + span.length, this.#options.waitsFor(piece)))
       await this.#unseal(parts.map(({ span }) => span))
       for (const part of parts) await this.#writePart(part.span, part.bytes)
       this.#map.mark(piece)
       isWritten = true
     } finally {
-      for (const claim of claims) await claim.release(!isWritten)
+      await claim.release(!isWritten)
     }
     const now = Date.now()
     for (const { span } of parts) cache.fetched(info.infoHash, span, now)
@@ -153,16 +154,12 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
 
   /** Refuses at once what `write` of a piece that is waited for would refuse, as far as is known. @throws StorageFull */
   demandRoom(piece: number): void {
-    const { info, cache } = this.#options
-    for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) {
-      if (span.path !== null) cache.demandRoom(info.infoHash, span, span.offset + span.length)
-    }
+    this.#options.cache.demandRoom(this.#options.info.infoHash, this.#storedSpans(piece, piece))
   }
 
-  /** Whether there is room for a piece that nobody waits for yet, as far as is known. */
-  hasRoom(piece: number): boolean {
-    const { info, cache } = this.#options
-    return pieceSpans(info, piece, 0, this.lengthOf(piece)).every((span) => span.path === null || cache.hasRoom(info.infoHash, span, span.offset + span.length))
+  /** Whether there is room for pieces, both included, that nobody waits for yet, as far as is known. */
+  hasRoom(from: number, to = from): boolean {
+    return this.#options.cache.hasRoom(this.#options.info.infoHash, this.#storedSpans(from, to))
   }
 
   /** A reader has gone from one position of a file to another. */
@@ -177,15 +174,15 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   }
 
   holds(segment: SegmentOfFile): boolean {
-    return this.#hasPiece(segment, this.#options.holds)
+    return !this.#isOpen || this.#options.holds(this.#piecesOf(segment))
   }
 
   promises(segment: SegmentOfFile): boolean {
-    return this.#hasPiece(segment, this.#options.promises)
+    return !this.#isOpen || this.#options.promises(this.#piecesOf(segment))
   }
 
-  async strike({ fileIndex, segment }: SegmentOfFile): Promise<void> {
-    const { from, to } = piecesOfSegment(this.#options.info, fileIndex, segment)
+  async strike(segment: SegmentOfFile): Promise<void> {
+    const { from, to } = this.#piecesOf(segment)
     const lost: number[] = []
     for (let piece = from; piece <= to; piece += 1) {
       if (!this.stored.has(piece)) continue
@@ -294,17 +291,20 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     }
   }
 
+  /** Where pieces lie, both included, but for padding. */
+  #storedSpans(from: number, to: number): SegmentSpan[] {
+    const { info } = this.#options
+    return pieceSpans(info, from, 0, (to - from) * info.pieceLength + this.lengthOf(to)).filter((span) => span.path !== null)
+  }
+
   #counted<T>(work: Promise<T>): Promise<T> {
     const counted = work.finally(() => this.#busy.delete(counted))
     this.#busy.add(counted)
     return counted
   }
 
-  #hasPiece({ fileIndex, segment }: SegmentOfFile, isOne: (piece: number) => boolean): boolean {
-    if (!this.#isOpen) return true
-    const { from, to } = piecesOfSegment(this.#options.info, fileIndex, segment)
-    for (let piece = from; piece <= to; piece += 1) if (isOne(piece)) return true
-    return false
+  #piecesOf({ fileIndex, segment }: SegmentOfFile): PieceSpan {
+    return piecesOfSegment(this.#options.info, fileIndex, segment)
   }
 
   #isWhole({ from, to }: { from: number; to: number }): boolean {

@@ -62,6 +62,7 @@ test.each([
   ['a film read from its start has one', 'film.MP4', reading(0), { from: 7999, to: 7999 }],
   ['not once it is read from elsewhere', 'film.mp4', { ...reading(0), start: 1 }, null],
   ['nor when its start alone is asked for', 'film.mp4', reading(0, 0, 0, 4 * MiB), null],
+  ['nor when it has been read for a while', 'film.mp4', reading(0, 8 * MiB + 1), null],
   ['nor has a file of another kind', 'film.ts', reading(0), null],
 ])('the tail: %s', (_what, path, reader, expected) => {
   expect(tailOf({ ...reader, start: reader.start === -1 ? 0 : reader.start }, { ...film, files: film.files.map((file) => ({ ...file, path })) })).toEqual(expected)

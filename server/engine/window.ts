@@ -59,11 +59,13 @@ export function promisedTo({ fileIndex, position, next }: ActiveReader, { files,
 const indexedAtEnd = /\.(mp4|m4v|m4a|mov|mkv|webm|avi)$/i
 /** The index of a film of two hours, most often; the rest of a larger one comes as its reader asks for it. */
 const tailBytes = 1024 * 1024
+/** Who has read on so far looks for no index any more: then the segment that the tail lies in serves others. */
+const looksForIndexBytes = 8 * 1024 * 1024
 
 /** The end of a film that is read from its start to its end; null where there is none to fetch ahead. */
-export function tailOf({ fileIndex, start, end }: ActiveReader, info: TorrentInfo): PieceSpan | null {
+export function tailOf({ fileIndex, start, end, position }: ActiveReader, info: TorrentInfo): PieceSpan | null {
   const file = info.files[fileIndex]
-  if (!file || start > 0 || end < file.lengthBytes || end <= tailBytes || !indexedAtEnd.test(file.path)) return null
+  if (!file || start > 0 || position > looksForIndexBytes || end < file.lengthBytes || end <= tailBytes || !indexedAtEnd.test(file.path)) return null
   const pieceAt = (position: number) => Math.floor((file.offset + position) / info.pieceLength)
   return { from: pieceAt(end - tailBytes), to: pieceAt(end - 1) }
 }

@@ -3,35 +3,33 @@ import type { ReadableStream as WebStream } from 'node:stream/web'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
-import { startSwarm, type Swarm } from '../test/swarm.ts'
+import { startPlayableTitle, type PlayableTitle } from '../test/playable-title.ts'
+import { startSwarm } from '../test/swarm.ts'
 import { approveTitle, offerTitle } from '../test/titles.ts'
 
 const sizeBytes = 4_000_000
-let swarm: Swarm
+let title: PlayableTitle
 let app: TestApp
 let viewer: Person
 let moderator: Person
 let torrentId: string
 let asked = 0
 beforeAll(async () => {
-  swarm = await startSwarm({ name: 'pack', files: [{ path: 'film.mp4', sizeBytes }, { path: 'empty.txt', sizeBytes: 0 }], pieceLength: 65_536, rateBytesPerSecond: 2_000_000 })
-  app = await startTestApp({ engine: true, jobs: true, settings: { RATE_LIMIT_FACTOR: '100' } })
+  title = await startPlayableTitle({
+    swarm: { name: 'pack', files: [{ path: 'film.mp4', sizeBytes }, { path: 'empty.txt', sizeBytes: 0 }], pieceLength: 65_536, rateBytesPerSecond: 2_000_000 },
+    app: { jobs: true, settings: { RATE_LIMIT_FACTOR: '100' } },
+    // so that nobody looks into it
+    offered: ({ deps: { sql } }, id) => sql`update torrent_files set examined_at = now(), playable = 'direct', duration_seconds = 100 where torrent_id = ${id} and index = 0`,
+  });
+  ({ app, viewer, moderator, torrentId } = title)
   const { engine } = app.deps
   const ask = engine.buffered.bind(engine)
   engine.buffered = (file) => {
     asked += 1
     return ask(file)
   }
-  viewer = await app.as.user()
-  moderator = await app.as.moderator()
-  torrentId = await offerTitle(app, swarm)
-  await app.deps.sql`update torrent_files set examined_at = now(), playable = 'direct', duration_seconds = 100 where torrent_id = ${torrentId} and index = 0`
-  await approveTitle(app, torrentId, moderator.token)
 })
-afterAll(async () => {
-  await app[Symbol.asyncDispose]()
-  await swarm[Symbol.asyncDispose]()
-})
+afterAll(() => title[Symbol.asyncDispose]())
 
 type Told = { state: string; peers: number; buffered: { startByte: number; endByte: number }[]; secondsToPlay: number | null; downloadBytesPerSecond: number }
 const open: AbortController[] = []
@@ -71,7 +69,7 @@ describe('the progress of a file', () => {
     expect([response.status, response.headers.get('content-type'), response.headers.get('cache-control'), response.headers.get('x-accel-buffering')]).toEqual([200, 'text/event-stream; charset=utf-8', 'no-store', 'no'])
     await until(() => told.length > 0)
     expect(told[0]).toEqual({ state: 'idle', peers: 0, downloadBytesPerSecond: 0, uploadBytesPerSecond: 0, buffered: [], secondsToPlay: null })
-    const { body } = await app.call('POST', `/torrents/${torrentId}/files/0/playback`, { token: viewer.token })
+    const { body } = await title.playback()
     await (await fetch(body.url as string)).arrayBuffer()
     await until(() => told.at(-1)?.state === 'complete')
     expect(told.at(-1)).toMatchObject({ buffered: [{ startByte: 0, endByte: sizeBytes, startSeconds: 0, endSeconds: 100 }], secondsToPlay: 0 })

@@ -2,25 +2,16 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
 import { describe, expect, test } from 'vitest'
-import { startTestApp, type TestApp } from '../test/app.ts'
 import { storedBytes } from '../test/disk.ts'
-import { startSwarm, type Swarm } from '../test/swarm.ts'
-import { approveTitle, offerTitle } from '../test/titles.ts'
+import { startPlayableTitle } from '../test/playable-title.ts'
 
 const cacheBytes = 64 * 1024 * 1024
 
-async function linkTo(app: TestApp, swarm: Swarm): Promise<string> {
-  const id = await offerTitle(app, swarm)
-  await approveTitle(app, id, (await app.as.moderator()).token)
-  const { body } = await app.call('POST', `/torrents/${id}/files/0/playback`, { token: (await app.as.user()).token })
-  return body.url as string
-}
-
 describe('what the disk may hold (control D7)', () => {
   test('a title larger than the cache plays whole, and the disk holds no more than the cache', async () => {
-    await using swarm = await startSwarm({ files: [{ path: 'big.mp4', sizeBytes: 100_000_000 }], pieceLength: 1_048_576 })
-    await using app = await startTestApp({ engine: true, settings: { CACHE_BYTES: String(cacheBytes) } })
-    const response = await fetch(await linkTo(app, swarm))
+    await using title = await startPlayableTitle({ swarm: { files: [{ path: 'big.mp4', sizeBytes: 100_000_000 }], pieceLength: 1_048_576 }, app: { settings: { CACHE_BYTES: String(cacheBytes) } } })
+    const { app, swarm } = title
+    const response = await fetch((await title.playback()).body.url as string)
     const hash = createHash('sha256')
     let most = 0
     for await (const chunk of Readable.fromWeb(response.body as WebStream) as AsyncIterable<Uint8Array>) {
@@ -34,9 +25,9 @@ describe('what the disk may hold (control D7)', () => {
   })
 
   test('a disk without room for it: 503 storage_full with a time to try again and a log line, nothing fetched, nothing stored; HEAD needs none', async () => {
-    await using swarm = await startSwarm({ files: [{ path: 'film.mp4', sizeBytes: 3_000_000 }] })
-    await using app = await startTestApp({ engine: true, settings: { FREE_SPACE_BYTES: String(Number.MAX_SAFE_INTEGER) } })
-    const url = await linkTo(app, swarm)
+    await using title = await startPlayableTitle({ swarm: { files: [{ path: 'film.mp4', sizeBytes: 3_000_000 }] }, app: { settings: { FREE_SPACE_BYTES: String(Number.MAX_SAFE_INTEGER) } } })
+    const { app, swarm } = title
+    const url = (await title.playback()).body.url as string
     for (const range of ['bytes=0-0', 'bytes=2000000-']) {
       const response = await fetch(url, { headers: { range } })
       const { code } = (await response.json()) as { code: string }

@@ -3,13 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { reserveStream } from '../features/playback/stream-rows.ts'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
-import { startSwarm, type Swarm } from '../test/swarm.ts'
-import { approveTitle, offerTitle } from '../test/titles.ts'
+import { startPlayableTitle, type PlayableTitle } from '../test/playable-title.ts'
 
 const settings = { RATE_LIMIT_FACTOR: '1000', STREAMS_PER_USER: '2' }
 // as large as takes a socket's buffers to hold it back: a reader that stands still keeps its answer open
 const sizeBytes = 40_000_000
-let swarm: Swarm
+let title: PlayableTitle
 let app: TestApp
 /** A second node, on the same database. */
 let other: TestApp
@@ -18,18 +17,14 @@ let viewer: Person
 let tokens: Map<TestApp, string>
 let torrentId: string
 beforeAll(async () => {
-  swarm = await startSwarm({ name: 'pack', files: Array.from({ length: 4 }, (_, n) => ({ path: `${n}.mp4`, sizeBytes })), pieceLength: 1024 * 1024 })
-  app = await startTestApp({ engine: true, settings })
+  title = await startPlayableTitle({ swarm: { name: 'pack', files: Array.from({ length: 4 }, (_, n) => ({ path: `${n}.mp4`, sizeBytes })), pieceLength: 1024 * 1024 }, app: { settings } });
+  ({ app, torrentId } = title)
   other = await startTestApp({ database: app.database, dataDir: app.dataDir, settings, overrides: { engine: app.deps.engine } })
-  const moderator = await app.as.moderator()
-  tokens = new Map([[app, moderator.token], [other, (await other.as.userAgain(moderator)).token]])
-  torrentId = await offerTitle(app, swarm)
-  await approveTitle(app, torrentId, moderator.token)
+  tokens = new Map([[app, title.moderator.token], [other, (await other.as.userAgain(title.moderator)).token]])
 })
 afterAll(async () => {
   await other[Symbol.asyncDispose]()
-  await app[Symbol.asyncDispose]()
-  await swarm[Symbol.asyncDispose]()
+  await title[Symbol.asyncDispose]()
 })
 beforeEach(async () => {
   viewer = await app.as.user()

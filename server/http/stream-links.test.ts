@@ -3,31 +3,26 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { purgeLinks } from '../features/playback/streams.ts'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
+import { startPlayableTitle, type PlayableTitle } from '../test/playable-title.ts'
 import { startSwarm, type Swarm } from '../test/swarm.ts'
-import { approveTitle, offerTitle } from '../test/titles.ts'
+import { offerTitle } from '../test/titles.ts'
 
 const sizeBytes = 3_000_000
+let title: PlayableTitle
 let swarm: Swarm
 let app: TestApp
 let viewer: Person
 let moderator: Person
 let torrentId: string
 let url: string
-const playback = (token: string, fileIndex = 0) => app.call('POST', `/torrents/${torrentId}/files/${fileIndex}/playback`, { token })
+const playback = (token: string, fileIndex = 0) => title.playback(fileIndex, token)
 
 beforeAll(async () => {
-  swarm = await startSwarm({ name: 'pack', files: [{ path: 'film.mp4', sizeBytes }, { path: 'other.mp4', sizeBytes: 1_000 }] })
-  app = await startTestApp({ engine: true, settings: { RATE_LIMIT_FACTOR: '100' } })
-  viewer = await app.as.user()
-  moderator = await app.as.moderator()
-  torrentId = await offerTitle(app, swarm)
-  await approveTitle(app, torrentId, moderator.token)
-  url = (await playback(viewer.token)).body.url
+  title = await startPlayableTitle({ swarm: { name: 'pack', files: [{ path: 'film.mp4', sizeBytes }, { path: 'other.mp4', sizeBytes: 1_000 }] }, app: { settings: { RATE_LIMIT_FACTOR: '100' } } });
+  ({ swarm, app, viewer, moderator, torrentId } = title)
+  url = (await title.playback()).body.url
 })
-afterAll(async () => {
-  await app[Symbol.asyncDispose]()
-  await swarm[Symbol.asyncDispose]()
-})
+afterAll(() => title[Symbol.asyncDispose]())
 
 const get = (headers: Record<string, string> = {}) => fetch(url, { headers })
 

@@ -2,16 +2,17 @@ import { createHash } from 'node:crypto'
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { startTestApp, type TestApp } from '../test/app.ts'
+import type { TestApp } from '../test/app.ts'
+import { startPlayableTitle, type PlayableTitle } from '../test/playable-title.ts'
 import { answersIn, exchange, type RawResponse } from '../test/raw-http.ts'
-import { startSwarm, type Swarm } from '../test/swarm.ts'
-import { approveTitle, offerTitle } from '../test/titles.ts'
+import type { Swarm } from '../test/swarm.ts'
 
 // Over bare sockets: what a client library would repair or refuse is sent as it stands.
 
 const sizeBytes = 3_000_000
 const [film, empty, small, nasty] = [0, 1, 2, 3]
 const nastyName = 'an "evil"\r\nSet-Cookie: a=b; film.mkv'
+let title: PlayableTitle
 let swarm: Swarm
 let app: TestApp
 let etag: string
@@ -19,22 +20,16 @@ const urls: string[] = []
 const read = (start: number, end: number, file = film) => swarm.files[file]?.read(start, end - start + 1) ?? expect.fail('no file')
 
 beforeAll(async () => {
-  swarm = await startSwarm({ name: 'pack', files: [{ path: 'a "quoted"\tfilm.mp4', sizeBytes }, { path: 'empty.txt', sizeBytes: 0 }, { path: 'small.webm', sizeBytes: 1_000 }, { path: nastyName, sizeBytes: 10 }] })
+  title = await startPlayableTitle({ app: { settings: { RATE_LIMIT_FACTOR: '1000' } }, swarm: { name: 'pack', files: [{ path: 'a "quoted"\tfilm.mp4', sizeBytes }, { path: 'empty.txt', sizeBytes: 0 }, { path: 'small.webm', sizeBytes: 1_000 }, { path: nastyName, sizeBytes: 10 }] } });
+  ({ swarm, app } = title)
   etag = `"${swarm.infoHash}-0"`
-  app = await startTestApp({ engine: true, settings: { RATE_LIMIT_FACTOR: '1000' } })
-  const { token } = await app.as.user()
-  const torrentId = await offerTitle(app, swarm)
-  await approveTitle(app, torrentId, (await app.as.moderator()).token)
   for (const index of swarm.files.keys()) {
-    const { status, body } = await app.call('POST', `/torrents/${torrentId}/files/${index}/playback`, { token })
+    const { status, body } = await title.playback(index)
     expect([status, body.sizeBytes]).toEqual([201, swarm.files[index]?.sizeBytes])
     urls.push(body.url as string)
   }
 })
-afterAll(async () => {
-  await app[Symbol.asyncDispose]()
-  await swarm[Symbol.asyncDispose]()
-})
+afterAll(() => title[Symbol.asyncDispose]())
 
 type Asked = { file?: number; method?: string; version?: string; headers?: Record<string, string>; last?: boolean }
 function requestFor({ file = film, method = 'GET', version = '1.1', headers = {}, last = true }: Asked): string {

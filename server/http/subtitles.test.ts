@@ -4,16 +4,17 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Person } from '../test/actors.ts'
 import { startTestApp, type TestApp } from '../test/app.ts'
-import { startSwarm, type Swarm } from '../test/swarm.ts'
-import { approveTitle, offerTitle } from '../test/titles.ts'
+import { startPlayableTitle, type PlayableTitle } from '../test/playable-title.ts'
+import type { Swarm } from '../test/swarm.ts'
 
 let folder: string
+let title: PlayableTitle
 let swarm: Swarm
 let app: TestApp
 let viewer: Person
 let torrentId: string
 type Link = { url: string; playlistUrl: string; subtitles: { language: string | null; label: string; url: string }[] }
-const play = async (file = 0, token = viewer.token) => (await app.call('POST', `/torrents/${torrentId}/files/${file}/playback`, { token })).body as Link
+const play = async (file = 0, token = viewer.token) => (await title.playback(file, token)).body as Link
 
 const cue = (words: string) => `1\r\n00:00:01,000 --> 00:00:02,500\r\n${words}\r\n\r\n`
 const contents: Record<string, string | Buffer> = {
@@ -29,15 +30,15 @@ beforeAll(async () => {
   const names = Object.entries(contents)
   for (const [n, [, content]] of names.entries()) await writeFile(join(folder, String(n)), content)
   const films = ['Show.S01E01.mp4', 'Show.S01E02.mkv', 'Show.S01E10.mp4'].map((path) => ({ path, sizeBytes: 100_000 }))
-  swarm = await startSwarm({ name: 'Show', files: [...films, ...names.map(([path], n) => ({ path, from: join(folder, String(n)) })), { path: 'readme.txt', sizeBytes: 10 }] })
-  app = await startTestApp({ engine: true, settings: { RATE_LIMIT_FACTOR: '100' } })
-  viewer = await app.as.user()
-  torrentId = await offerTitle(app, swarm, 'The\r\n#EXTINF:1,Show'.replace('\r\n', ' '))
-  await approveTitle(app, torrentId, (await app.as.moderator()).token)
+  title = await startPlayableTitle({
+    name: 'The\r\n#EXTINF:1,Show'.replace('\r\n', ' '),
+    swarm: { name: 'Show', files: [...films, ...names.map(([path], n) => ({ path, from: join(folder, String(n)) })), { path: 'readme.txt', sizeBytes: 10 }] },
+    app: { settings: { RATE_LIMIT_FACTOR: '100' } },
+  });
+  ({ swarm, app, viewer, torrentId } = title)
 })
 afterAll(async () => {
-  await app[Symbol.asyncDispose]()
-  await swarm[Symbol.asyncDispose]()
+  await title[Symbol.asyncDispose]()
   await rm(folder, { recursive: true, force: true })
 })
 
@@ -89,11 +90,8 @@ describe('subtitles', () => {
   })
 
   test('no bytes from the swarm in time: 504', async () => {
-    await using dead = await startSwarm({ files: [{ path: 'dead.mp4', sizeBytes: 1_000 }, { path: 'dead.en.srt', sizeBytes: 1_000 }], name: 'dead', seeding: false })
-    await using impatient = await startTestApp({ engine: true, settings: { SWARM_TIMEOUT_SECONDS: '1' } })
-    const id = await offerTitle(impatient, dead)
-    await approveTitle(impatient, id, (await impatient.as.moderator()).token)
-    const { body } = await impatient.call('POST', `/torrents/${id}/files/0/playback`, { token: (await impatient.as.user()).token })
+    await using dead = await startPlayableTitle({ swarm: { files: [{ path: 'dead.mp4', sizeBytes: 1_000 }, { path: 'dead.en.srt', sizeBytes: 1_000 }], name: 'dead', seeding: false }, app: { settings: { SWARM_TIMEOUT_SECONDS: '1' } } })
+    const { body } = await dead.playback()
     expect(await problem(await fetch(urlOf(body as Link, 'en')))).toEqual([504, 'swarm_timeout'])
   })
 })

@@ -14,7 +14,7 @@ import { createActors, type Actors } from './actors.ts'
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { openOutbox, type Outbox } from './mails.ts'
 
-type Options = {
+export type AppOptions = {
   /** Settings as in the environment, over the test's own. */
   settings?: Record<string, string>
   /** Two apps on one database are two nodes. */
@@ -50,7 +50,7 @@ export type CallOptions = { token?: string | undefined; apiKey?: string | undefi
 export type Answer = { status: number; headers: Headers; body: any }
 
 /** The whole server on a free port of loopback, over a database of its own. */
-export async function startTestApp(options: Options = {}): Promise<TestApp> {
+export async function startTestApp(options: AppOptions = {}): Promise<TestApp> {
   await using made = new AsyncDisposableStack()
   const database = options.database ?? made.use(await createTestDatabase())
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'torrent-streamer-test-')))
