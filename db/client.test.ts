@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../server/test/database.ts'
-import { ask, connect } from './client.ts'
+import { connect } from './client.ts'
 import { categories } from './schema/index.ts'
+import { statement } from './statements.ts'
 
 let database: TestDatabase
 let owner: ReturnType<typeof connect>
@@ -48,8 +49,9 @@ describe('statements of a transaction', () => {
   })
 })
 
-test('outside a transaction only what is asked so is prepared', async () => {
+test('outside a transaction only a statement() is prepared', async () => {
+  const asked = statement<{ id: string }, { asked: string }>(({ id }) => sql`select id as asked from categories where id = ${id}`)
   await owner.db.select({ label: categories.label }).from(categories).where(sql`${categories.id} = ${'plain'}`)
-  expect(await ask(owner.db, sql`select id as asked from categories where id = ${'asked'}`)).toEqual([])
+  expect(await asked(owner.db, { id: 'asked' })).toEqual([])
   expect([(await prepared('"label" from "categories"')).length, (await prepared('id as asked')).length]).toEqual([0, 1])
 })

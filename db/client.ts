@@ -1,10 +1,7 @@
-import type { SQL } from 'drizzle-orm'
-import { PgDialect } from 'drizzle-orm/pg-core'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
-import * as schema from './schema/index.ts'
 
-export type Db = PostgresJsDatabase<typeof schema>
+export type Db = PostgresJsDatabase
 export type Tx = Parameters<Parameters<Db['transaction']>[0]>[0]
 export type Sql = postgres.Sql
 
@@ -25,7 +22,8 @@ export function connect(url: string, options: { max?: number; statementTimeoutMs
       statement_timeout: options.statementTimeoutMs ?? 10_000,
     },
   })
-  const db: Db = drizzle(preparingInTransactions(sql), { schema })
+  // without the schema, which is for db.query: each transaction would make that anew for every table
+  const db: Db = drizzle(preparingInTransactions(sql))
   return { db, sql, close: () => sql.end({ timeout: 5 }) }
 }
 
@@ -46,13 +44,6 @@ function preparingInTransactions(sql: Sql): Sql {
       return work(tx)
     })
   return Object.create(sql, { begin: { value: begin } }) as Sql
-}
-
-const dialect = new PgDialect()
-
-/** One statement by itself, prepared as those of a transaction are: for what is asked over and over, and found by a key. */
-export function ask<Row extends Record<string, unknown>>(db: Db, statement: SQL): Promise<Row[]> {
-  return db._.session.prepareQuery<{ execute: Row[]; all: unknown; values: unknown }>(dialect.sqlToQuery(statement), undefined, 'prepared', false).execute()
 }
 
 type Listener = { payload(text: string): void; listening(): void; lost(): void }

@@ -1,4 +1,5 @@
 import { wipeSuccessors } from './features/auth/refresh-tokens.ts'
+import { forgetChallenges } from './features/factors/challenges.ts'
 import { forgetTotpSecrets } from './features/factors/totp-factor.ts'
 import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
@@ -16,6 +17,7 @@ export const jobHandlers: Record<string, JobHandler> = {
   'account.make_export': makeExport,
   'account.tend': tendAccounts,
   'account.forget_unverified': forgetUnverified,
+  'challenges.forget': forgetChallenges,
   'mail.send': sendMail,
   'keys.reseal_columns': resealColumns,
   'playback.purge_links': purgeLinks,
@@ -33,4 +35,5 @@ export const schedule: Schedule = {
   'playback.purge_links': '23 * * * *',
   'refresh_tokens.wipe_successors': '* * * * *',
   'totp.forget_secrets': '27 * * * *',
+  'challenges.forget': '37 * * * *',
 }

@@ -4,6 +4,7 @@ import type { RouteHandle } from '../load-context.ts'
 import { demandFresh, orStepUp } from '../step-up.ts'
 import { Button } from '../ui/button.tsx'
 import { Card } from '../ui/card.tsx'
+import { CodeSentAgain } from '../ui/code-sent-again.tsx'
 import { Csrf } from '../ui/csrf.tsx'
 import { errorOf, TextField } from '../ui/field.tsx'
 import { Notice } from '../ui/notice.tsx'
@@ -56,7 +57,7 @@ export default function Email() {
     >
       {problem && <Notice tone="bad" title={problem.errors ? 'Look at the marked fields.' : problem.detail} />}
       {done && !answer && <Notice tone="good" title="Your new address is in use from now on." />}
-      {answer?.again && <Notice tone="good" title="Another code is on its way. The one before is void." />}
+      {answer?.again && <CodeSentAgain />}
       {answer?.flowId ? (
         <ConfirmForms newEmail={answer.newEmail} flowId={answer.flowId} error={errorOf(problem, 'code')} />
       ) : (

@@ -2,6 +2,7 @@ import { Form, Link } from '@remix-run/react'
 import type { Problem } from '../load-context.ts'
 import { leadingTo } from '../return-to.ts'
 import { Button } from './button.tsx'
+import { CodeSentAgain } from './code-sent-again.tsx'
 import { Csrf } from './csrf.tsx'
 import { Entrance } from './entrance.tsx'
 import { errorOf, TextField } from './field.tsx'
@@ -42,7 +43,7 @@ export function ResetPasswordPage({ reset: { flowId, email, next }, again = fals
       }
     >
       {problem && <Notice tone="bad" title={codeError || weak ? 'Look at the marked fields.' : problem.detail} />}
-      {again && <Notice tone="good" title="Another code is on its way. The one before is void." />}
+      {again && <CodeSentAgain />}
       <Form method="post" action="/reset-password" reloadDocument className="grid gap-4">
         {hidden}
         <TextField label="Code" name="code" inputMode="numeric" autoComplete="one-time-code" required maxLength={12} autoFocus={!weak || Boolean(codeError)} defaultValue={wrong ? '' : code} error={codeError} />

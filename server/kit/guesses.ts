@@ -1,5 +1,6 @@
-import { sql } from 'drizzle-orm'
-import { ask, type Db, type Tx } from '../../db/client.ts'
+import { sql, type Placeholder, type SQL } from 'drizzle-orm'
+import type { Db, Tx } from '../../db/client.ts'
+import { statement } from '../../db/statements.ts'
 import { networkOf, wideNetworkOf } from '../lib/addresses.ts'
 import type { Ctx } from './context.ts'
 import { RateLimited } from './errors.ts'
@@ -43,7 +44,7 @@ export type Guess = {
 }
 
 type GuessCtx = Pick<Ctx, 'db' | 'now' | 'sealer' | 'request' | 'config'>
-type Counter = Pace & { key: string }
+type Counter = Pace & { key: Uint8Array }
 
 /**
  * Takes a try before the secret is looked at, committed at once and in one statement, so that of many at the same time only
@@ -53,38 +54,36 @@ type Counter = Pace & { key: string }
 export async function takeGuess(ctx: GuessCtx, { pace, of }: GuessSubject): Promise<Guess> {
   const subject: Counter = { ...guessPaces[pace], key: keyOf(ctx, pace, of) }
   const addresses = pace === 'device' ? [] : addressesOf(ctx)
-  const now = ctx.now().toISOString()
-  const keys = sql.join([subject, ...addresses].map(({ key }) => hex(key)), sql`, `)
-  const blocked = sql`select max(blocked_until) as until from guess_throttles where key in (${keys}) and blocked_until > ${now}::timestamptz`
-  const [taken] = await ask<{ until: Date | string | null }>(ctx.db, countOne(subject, now, sql`where not exists (${blocked} having max(blocked_until) is not null)`))
+  const now = ctx.now()
+  const [key, address = key, wide = key] = [subject, ...addresses].map((counter) => counter.key) as [Uint8Array, Uint8Array?, Uint8Array?]
+  const [taken] = await countUnlessBlocked(ctx.db, { ...subject, now, address, wide })
   if (!taken) {
-    const [wait] = await ctx.db.execute<{ until: Date | string | null }>(blocked)
+    const [wait] = await blockedUntil(ctx.db, { key, address, wide, now })
     const left = wait?.until ? new Date(wait.until).getTime() - ctx.now().getTime() : 0
     throw new RateLimited(Math.max(1, Math.ceil(left / 1000)))
   }
-  const until = taken.until === null ? null : new Date(taken.until).toISOString()
+  const { until } = taken
   return {
     async wrong(tx) {
-      for (const address of addresses) await tx.execute(countOne(address, now, sql``))
+      for (const counter of addresses) await count(tx, { ...counter, now })
     },
     async forgive(tx) {
-      // a delay that another try has set since stays
-      await tx.execute(sql`
-        update guess_throttles
-        set failures = greatest(0, failures - 1), blocked_until = case when blocked_until = ${until}::timestamptz then null else blocked_until end
-        where key = ${hex(subject.key)}`)
+      await forgiveOne(tx, { key, until })
     },
   }
 }
 
+type Counting = Counter & { now: Date }
+type Until = { until: string | null }
+
 /** Counts one, less what has been forgotten since the last; not while there is a delay. Returns the delay's end, or no row. */
-function countOne({ key, free, firstSeconds, mostSeconds, forgetSeconds }: Counter, now: string, condition: ReturnType<typeof sql>) {
+function counting({ key, now, free, firstSeconds, mostSeconds, forgetSeconds }: Record<keyof Counting, Placeholder>, condition: SQL) {
   const forgotten = sql`floor(greatest(0, extract(epoch from excluded.last_failure_at - g.last_failure_at)) / ${forgetSeconds}::int)`
   const failures = sql`(greatest(0, g.failures - ${forgotten}) + 1)::int`
   const delay = sql`make_interval(secs => least(${mostSeconds}::int, ${firstSeconds}::int * power(2, least(${failures} - ${free}::int, 20))))`
   return sql`
     insert into guess_throttles as g (key, failures, last_failure_at)
-    select ${hex(key)}, 1, ${now}::timestamptz ${condition}
+    select ${key}::bytea, 1, ${now}::timestamptz ${condition}
     on conflict (key) do update
     set failures = ${failures}, last_failure_at = excluded.last_failure_at,
       blocked_until = case when ${failures} >= ${free}::int then excluded.last_failure_at + ${delay} end
@@ -92,15 +91,31 @@ function countOne({ key, free, firstSeconds, mostSeconds, forgetSeconds }: Count
     returning blocked_until as until`
 }
 
+/** A subject without an address, or with one that has no wider network, is asked for more than once. */
+type Blocked = { key: Uint8Array; address: Uint8Array; wide: Uint8Array; now: Date }
+const blocked = ({ key, address, wide, now }: Record<keyof Blocked, Placeholder>) =>
+  sql`select max(blocked_until) as until from guess_throttles where key in (${key}, ${address}, ${wide}) and blocked_until > ${now}::timestamptz`
+
+const count = statement<Counting, Until>((given) => counting(given, sql``))
+const countUnlessBlocked = statement<Counting & Blocked, Until>((given) => counting(given, sql`where not exists (${blocked(given)} having max(blocked_until) is not null)`))
+const blockedUntil = statement<Blocked, Until>(blocked)
+
+/** A delay that another try has set since stays. */
+const forgiveOne = statement<Until & { key: Uint8Array }>(
+  ({ key, until }) => sql`
+    update guess_throttles
+    set failures = greatest(0, failures - 1), blocked_until = case when blocked_until = ${until}::timestamptz then null else blocked_until end
+    where key = ${key}`,
+)
+
 /** Forgets what was tried at something: it has a new secret now, or its person is to be forgotten. */
 export async function forgetGuesses({ sealer }: Pick<Ctx, 'sealer'>, tx: Tx, { pace, of }: GuessSubject): Promise<void> {
   // the row stays, since the server may not delete; emptied, it says nothing and is found by nothing
-  await tx.execute(sql`update guess_throttles set key = sha256(convert_to(gen_random_uuid()::text, 'UTF8')), failures = 0, blocked_until = null where key = ${hex(keyOf({ sealer }, pace, of))}`)
+  await tx.execute(sql`update guess_throttles set key = sha256(convert_to(gen_random_uuid()::text, 'UTF8')), failures = 0, blocked_until = null where key = ${keyOf({ sealer }, pace, of)}`)
 }
 
 /** Hashed under a key: the table tells neither whose account nor which address it counts (control C5). */
-const keyOf = ({ sealer }: Pick<Ctx, 'sealer'>, kind: string, of: string): string => Buffer.from(sealer.lookup(`guesses/${kind}`, of)).toString('hex')
-const hex = (key: string) => sql`decode(${key}, 'hex')`
+const keyOf = ({ sealer }: Pick<Ctx, 'sealer'>, kind: string, of: string): Uint8Array => sealer.lookup(`guesses/${kind}`, of)
 
 /** RATE_LIMIT_FACTOR is for sites whose users share one address: it gives the address more, and no account. */
 function addressesOf(ctx: GuessCtx): Counter[] {

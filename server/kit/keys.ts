@@ -1,3 +1,4 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { importJWK, type CryptoKey, type JWK } from 'jose'
 import type { Logger } from 'pino'
 import type { Db } from '../../db/client.ts'
@@ -8,7 +9,7 @@ import type { Revocations } from './revocations.ts'
 import { createSealer, type Sealer, type SealingKeys } from './seal.ts'
 
 type MacKind = 'playback_ticket' | 'cursor' | 'csrf'
-export type SigningKey = { id: string; privateKey: CryptoKey; publicKey: CryptoKey; publicJwk: JWK }
+export type SigningKey = { id: string; privateKey: KeyObject; publicKey: CryptoKey; publicJwk: JWK }
 export type MacKey = { id: string; secret: Uint8Array }
 
 /** The keys of this deployment: in Postgres, sealed by the operator secret, the same on every node (controls A1, A2, C5). */
@@ -144,7 +145,7 @@ async function workOf({ kind, id }: KeyRow, plain: Uint8Array): Promise<Held['wo
   const jwk = JSON.parse(Buffer.from(plain).toString('utf8')) as JWK
   const { d: _private, ...open } = jwk
   const publicJwk: JWK = { ...open, kid: id, alg: 'ES256', use: 'sig' }
-  return { id, publicJwk, privateKey: (await importJWK(jwk, 'ES256')) as CryptoKey, publicKey: (await importJWK(publicJwk, 'ES256')) as CryptoKey }
+  return { id, publicJwk, privateKey: createPrivateKey({ key: jwk, format: 'jwk' }), publicKey: (await importJWK(publicJwk, 'ES256')) as CryptoKey }
 }
 
 function signingKeyOf({ id, work }: Held): SigningKey {

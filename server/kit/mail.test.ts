@@ -89,6 +89,42 @@ test('one to be dropped waits like any other, and is not sent', async () => {
   expect(await outbox()).toEqual([])
 })
 
+test('one without hurry is the same job, but for its time and that it wakes nobody', async () => {
+  const heard: string[] = []
+  const jobsOf = () => connection.sql<Record<string, unknown>[]>`select id, run_at > created_at as later, to_jsonb(j) - '{id,run_at,created_at,updated_at}'::text[] as same from graphile_worker._private_jobs j order by id`
+  await connection.sql`delete from graphile_worker._private_jobs`
+  const { unlisten } = await connection.sql.listen('jobs:insert', (text) => heard.push(text))
+  const given = { id: randomUUID(), sealed: 'AAAA' }
+  await connection.db.transaction((tx) => jobs.add(tx, 'mail.send', given))
+  await connection.db.transaction((tx) => jobs.addLater(tx, 'mail.send', given))
+  const [hurried, later] = await jobsOf()
+  expect(later?.['same']).toEqual(hurried?.['same'])
+  expect([hurried?.['later'], later?.['later']]).toEqual([false, true])
+  await expect.poll(() => heard.length).toBe(1)
+  // the worker of a new installation has not begun with this kind yet
+  await connection.db.transaction((tx) => jobs.addLater(tx, 'never.added.before', given))
+  expect(await jobsOf()).toHaveLength(3)
+  await expect.poll(() => heard.length).toBe(2)
+  await unlisten()
+  await connection.sql`delete from graphile_worker._private_jobs`
+})
+
+test('one without hurry is sent too, and not if its transaction is rolled back', async () => {
+  const rolledBack = connection.db.transaction(async (tx) => {
+    await mailer.queue(tx, mail, { hurry: false })
+    throw new Error('rolled back')
+  })
+  await expect(rolledBack).rejects.toThrow('rolled back')
+  await connection.db.transaction((tx) => mailer.queue(tx, mail, { hurry: false }))
+  const runner = await startJobs(depsWith(), { 'mail.send': sendMail })
+  try {
+    await expect.poll(outbox, { timeout: 15_000 }).toHaveLength(1)
+    await expect.poll(() => connection.sql`select 1 from graphile_worker._private_jobs`, { timeout: 10_000 }).toHaveLength(0)
+  } finally {
+    await runner.stop()
+  }
+})
+
 test('a payload that was altered, or sealed elsewhere, sends nothing', async () => {
   const { id, sealed } = payload()
   await expect(sendMail(depsWith(), { id: randomUUID(), sealed })).rejects.toThrow()

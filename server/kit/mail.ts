@@ -18,15 +18,19 @@ export type Mail = { to: string; subject: string; text: string; html?: string; d
 export type Letter = Pick<Mail, 'subject' | 'text' | 'html'>
 
 /** Mails leave by a job, sealed while they wait: neither the address nor a code in them stands in the job table. */
-export type Mailer = { queue(tx: Tx, mail: Mail): Promise<void> }
+export type Mailer = {
+  /** `hurry: false`: nobody waits for it, it goes seconds later. */
+  queue(tx: Tx, mail: Mail, options?: { hurry: boolean }): Promise<void>
+}
 
 const Payload = z.object({ id: z.uuid(), sealed: z.base64() })
 
 export function createMailer({ sealer, jobs, newId }: { sealer: Sealer; jobs: Jobs; newId: () => string }): Mailer {
   return {
-    async queue(tx, mail) {
+    async queue(tx, mail, { hurry } = { hurry: true }) {
       const id = newId()
-      await jobs.add(tx, 'mail.send', { id, sealed: Buffer.from(sealer.seal('mail', id, JSON.stringify(mail))).toString('base64') })
+      const payload = { id, sealed: Buffer.from(sealer.seal('mail', id, JSON.stringify(mail))).toString('base64') }
+      await (hurry ? jobs.add(tx, 'mail.send', payload) : jobs.addLater(tx, 'mail.send', payload))
     },
   }
 }

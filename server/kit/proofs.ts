@@ -1,6 +1,7 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Db, Tx } from '../../db/client.ts'
 import { sessions } from '../../db/schema/index.ts'
+import { statement } from '../../db/statements.ts'
 import type { Deps, SignInMethod, UserActor } from './context.ts'
 import { AppError, PermissionDenied } from './errors.ts'
 import { isStaff } from './permissions.ts'
@@ -12,14 +13,18 @@ export const freshMinutes = 5
 
 /** What a person has besides the password; empty without a second factor. Recovery codes stand in for one, and are none alone. */
 export async function secondFactorsOf(tx: Db | Tx, userId: string): Promise<FactorMethod[]> {
-  const [has] = await tx.execute<Record<FactorMethod, boolean>>(sql`
-    select
-      exists (select 1 from totp_factors where user_id = ${userId}::uuid and confirmed_at is not null and removed_at is null) as totp,
-      exists (select 1 from passkeys where user_id = ${userId}::uuid and removed_at is null) as passkey,
-      exists (select 1 from recovery_codes where user_id = ${userId}::uuid and used_at is null and removed_at is null) as recovery_code`)
+  const [has] = await factorsThere(tx, { userId })
   if (!has?.totp && !has?.passkey) return []
   return (['passkey', 'totp', 'recovery_code'] as const).filter((method) => has[method])
 }
+
+const factorsThere = statement<{ userId: string }, Record<FactorMethod, boolean>>(
+  ({ userId }) => sql`
+    select
+      exists (select 1 from totp_factors where user_id = ${userId}::uuid and confirmed_at is not null and removed_at is null) as totp,
+      exists (select 1 from passkeys where user_id = ${userId}::uuid and removed_at is null) as passkey,
+      exists (select 1 from recovery_codes where user_id = ${userId}::uuid and used_at is null and removed_at is null) as recovery_code`,
+)
 
 /** By what a person may prove once more who they are: a second factor where there is one (with the password, except a passkey), else the password. */
 export async function waysToStepUp(tx: Db | Tx, userId: string): Promise<SignInMethod[]> {

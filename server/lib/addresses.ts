@@ -57,6 +57,8 @@ function canonicalHost(host: string): string | null {
  * customer has at least that many to come from.
  */
 export function networkOf(address: string): string {
+  // in the usual spelling already, as a socket gives it; asked several times a request
+  if (isIP(address) === 4) return address
   const canonical = canonicalHost(address)
   if (canonical === null || isIP(canonical) !== 6) return canonical ?? address
   const [head = '', tail] = canonical.split('::')

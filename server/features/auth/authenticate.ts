@@ -7,9 +7,9 @@ import { PermissionDenied, Unauthenticated, Unavailable } from '../../kit/errors
 import { takeGuess, type Guess } from '../../kit/guesses.ts'
 import type { Role } from '../../kit/permissions.ts'
 import { secondFactorsOf, type FactorMethod } from '../../kit/proofs.ts'
-import { lookupOf, normaliseEmail } from '../users/users.ts'
+import { normaliseEmail } from '../users/users.ts'
 import type { SignIn } from './contract.ts'
-import { findDevice } from './devices.ts'
+import { findAccount } from './devices.ts'
 import { lockAccount, type LockedAccount } from './standing.ts'
 
 /**
@@ -26,16 +26,10 @@ export type Known = { id: string; role: Role; deviceId: string | null; passwordH
  */
 export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z.infer<typeof SignIn>, 'email' | 'password' | 'device'>): Promise<Known> {
   const address = normaliseEmail(email)
-  const deviceId = device?.token ? await findDevice(ctx, { email, token: device.token }) : null
-  const [guess, [user]] = await Promise.all([
-    takeGuess(ctx, deviceId ? { pace: 'device', of: deviceId } : { pace: 'account', of: address }),
-    ctx.db
-      .select({ id: users.id, role: users.role, passwordHash: users.passwordHash, bannedAt: users.bannedAt })
-      .from(users)
-      .where(eq(users.emailLookup, lookupOf(ctx, address)))
-      .prepare('account_of_address')
-      .execute(),
-  ])
+  const finding = findAccount(ctx, { email, token: device?.token })
+  // whose try it is hangs on the device; without one that is named, nothing has to be waited for
+  const deviceId = device?.token ? (await finding).deviceId : null
+  const [guess, { account: user }] = await Promise.all([takeGuess(ctx, deviceId ? { pace: 'device', of: deviceId } : { pace: 'account', of: address }), finding])
   if (!(await compare(ctx, guess, user?.passwordHash ?? null, password)) || !user?.passwordHash) {
     await ctx.db.transaction(async (tx) => {
       await guess.wrong(tx)
@@ -43,7 +37,7 @@ export async function authenticate(ctx: Ctx, { email, password, device }: Pick<z
     })
     throw wrong()
   }
-  if (user.bannedAt) {
+  if (user.banned) {
     await guess.forgive(ctx.db)
     throw new PermissionDenied('account_banned', 'This account has been banned.')
   }
@@ -63,7 +57,7 @@ export async function demandUnchanged(tx: Tx, { id, role, passwordHash, guess }:
   // one statement each, on one connection: sent together, done in this order. The factors are asked for after the lock, by a
   // statement of their own: within that of the lock they would be read as they were before it was waited for
   const [account, factors] = await Promise.all([lockAccount(tx, id), secondFactorsOf(tx, id), guess.forgive(tx)])
-  if (account?.role !== role || account.passwordHash !== passwordHash || account.bannedAt) throw wrong()
+  if (account?.role !== role || account.passwordHash !== passwordHash || account.banned) throw wrong()
   return { account, factors }
 }
 

@@ -1,7 +1,9 @@
-import { and, eq, gt, isNotNull, isNull, notInArray, or, sql, type SQL } from 'drizzle-orm'
+import { and, eq, isNotNull, isNull, notInArray, sql, type SQL } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
-import { knownDevices, sessions, users } from '../../../db/schema/index.ts'
+import { knownDevices, sessions } from '../../../db/schema/index.ts'
+import { statement } from '../../../db/statements.ts'
 import type { Ctx, Deps, RequestInfo } from '../../kit/context.ts'
+import type { Role } from '../../kit/permissions.ts'
 import { secretToken, tokenHash } from '../../kit/secret-tokens.ts'
 import { coarseNetworkOf } from '../../lib/addresses.ts'
 import { lookupOf, normaliseEmail, shownUser } from '../users/users.ts'
@@ -18,31 +20,37 @@ export type Arrival = { deviceId: string; deviceToken: string | null; announce: 
 export const knownDays = 400
 const dayMs = 86_400_000
 
-const live = (deps: Pick<Deps, 'now'>): SQL | undefined => and(isNull(knownDevices.removedAt), gt(knownDevices.lastSeenAt, new Date(deps.now().getTime() - knownDays * dayMs)))
+const forgottenBefore = ({ now }: Pick<Deps, 'now'>): Date => new Date(now().getTime() - knownDays * dayMs)
 
-/** What the calls of a request have found: the limit asks first, then the sign-in itself. */
-const found = new WeakMap<RequestInfo, Map<string, Promise<string | null>>>()
+/** What a sign-in is decided by before its transaction, which looks again. */
+export type FoundAccount = { id: string; role: Role; passwordHash: string | null; banned: boolean }
+type Found = { account: FoundAccount | null; deviceId: string | null }
 
-/** The device that keeps the token, if someone has signed in on it to the account of this address. Looked up once a request. */
-export function findDevice(ctx: Ctx, { email, token }: { email: string; token: string }): Promise<string | null> {
-  const ofRequest = found.get(ctx.request) ?? new Map<string, Promise<string | null>>()
-  found.set(ctx.request, ofRequest)
-  const key = `${token} ${email}`
-  const device = ofRequest.get(key) ?? lookUpDevice(ctx, { email, token })
-  ofRequest.set(key, device)
-  return device
+/** What the limit of a request has found: the sign-in that follows does not ask again. */
+const found = new WeakMap<RequestInfo, Map<string, Promise<Found>>>()
+
+/** The account of an address, and the device that keeps the token, if someone has signed in on it to that account. */
+export function findAccount(ctx: Ctx, { email, token }: { email: string; token?: string | undefined }): Promise<Found> {
+  const ofRequest = found.get(ctx.request)
+  const key = `${token ?? ''} ${email}`
+  const before = ofRequest?.get(key)
+  ofRequest?.delete(key)
+  return before ?? lookUp(ctx, { email, token })
 }
 
-async function lookUpDevice(ctx: Ctx, { email, token }: { email: string; token: string }): Promise<string | null> {
-  const [device] = await ctx.db
-    .select({ id: knownDevices.id })
-    .from(knownDevices)
-    .innerJoin(users, eq(users.id, knownDevices.userId))
-    .where(and(eq(knownDevices.tokenHash, tokenHash(token)), eq(users.emailLookup, lookupOf(ctx, normaliseEmail(email))), live(ctx)))
-    .prepare('known_device')
-    .execute()
-  return device?.id ?? null
+async function lookUp(ctx: Ctx, { email, token }: { email: string; token?: string | undefined }): Promise<Found> {
+  const [row] = await accountOfAddress(ctx.db, { emailLookup: lookupOf(ctx, normaliseEmail(email)), tokenHash: token === undefined ? null : tokenHash(token), since: forgottenBefore(ctx) })
+  if (!row) return { account: null, deviceId: null }
+  const { deviceId, ...account } = row
+  return { account, deviceId }
 }
+
+const accountOfAddress = statement<{ emailLookup: Uint8Array; tokenHash: Uint8Array | null; since: Date }, FoundAccount & { deviceId: string | null }>(
+  ({ emailLookup, tokenHash: hash, since }) => sql`
+    select u.id, u.role, u.password_hash as "passwordHash", u.banned_at is not null as banned, d.id as "deviceId"
+    from users u left join known_devices d on d.token_hash = ${hash} and d.user_id = u.id and d.removed_at is null and d.last_seen_at > ${since}
+    where u.email_lookup = ${emailLookup}`,
+)
 
 /**
  * Whom a sign-in counts as in the limit of credentials: the known device that it comes from, so that nobody at the same
@@ -50,8 +58,12 @@ async function lookUpDevice(ctx: Ctx, { email, token }: { email: string; token: 
  */
 export async function knownDeviceClient(ctx: Ctx, given: unknown): Promise<string | null> {
   const { data } = SignIn.safeParse(given)
-  const device = data?.device?.token ? await findDevice(ctx, { email: data.email, token: data.device.token }) : null
-  return device && `d:${device}`
+  if (!data?.device?.token) return null
+  const { email, device: { token } } = data
+  const looking = lookUp(ctx, { email, token })
+  found.set(ctx.request, (found.get(ctx.request) ?? new Map<string, Promise<Found>>()).set(`${token} ${email}`, looking))
+  const { deviceId } = await looking
+  return deviceId && `d:${deviceId}`
 }
 
 /**
@@ -59,18 +71,22 @@ export async function knownDeviceClient(ctx: Ctx, given: unknown): Promise<strin
  * that they have ever signed in on (control A12).
  */
 export async function arriveOn(ctx: ArriveCtx, tx: Tx, { account, device = {} }: { account: LockedAccount; device?: DeviceGiven | undefined }): Promise<Arrival> {
-  const { id, token, name, platform } = device
+  const { id = null, token, name, platform } = device
   if (id || token) {
-    const itself = or(id ? eq(knownDevices.id, id) : undefined, token ? eq(knownDevices.tokenHash, tokenHash(token)) : undefined)
-    const [known] = await tx
-      .update(knownDevices)
-      .set({ lastSeenAt: ctx.now(), ...(name ? { name } : {}), ...(platform ? { platform } : {}) })
-      .where(and(itself, eq(knownDevices.userId, account.id), live(ctx)))
-      .returning({ id: knownDevices.id })
+    const itself = { id, tokenHash: token ? tokenHash(token) : null, userId: account.id, since: forgottenBefore(ctx) }
+    const [known] = await seeAgain(tx, { ...itself, at: ctx.now(), name: name || null, platform: platform || null })
     if (known) return { deviceId: known.id, deviceToken: null, announce: () => Promise.resolve() }
   }
   return addDevice(ctx, tx, account, { name: name ?? null, platform: platform ?? null })
 }
+
+type Seen = { id: string | null; tokenHash: Uint8Array | null; userId: string; since: Date; at: Date; name: string | null; platform: string | null }
+const seeAgain = statement<Seen, { id: string }>(
+  ({ id, tokenHash: hash, userId, since, at, name, platform }) => sql`
+    update known_devices set last_seen_at = ${at}, name = coalesce(${name}, name), platform = coalesce(${platform}, platform)
+    where id = coalesce(${id}::uuid, (select id from known_devices where token_hash = ${hash})) and user_id = ${userId} and removed_at is null and last_seen_at > ${since}
+    returning id`,
+)
 
 type ArriveCtx = Pick<Ctx, 'now' | 'newId' | 'randomBytes' | 'request' | 'mailer' | 'sealer' | 'audit'>
 
@@ -80,19 +96,23 @@ async function addDevice(ctx: ArriveCtx, tx: Tx, account: LockedAccount, { name,
   const id = ctx.newId()
   const token = secretToken(ctx.randomBytes, 'tsd_')
   const at = ctx.now()
-  const earlier = sql<boolean>`exists(select 1 from ${knownDevices} d where d.user_id = ${userId}) or exists(select 1 from ${sessions} s where s.user_id = ${userId})`
-  const [added] = await tx
-    .insert(knownDevices)
-    .values({ id, userId, tokenHash: tokenHash(token), name, platform, createdAt: at, lastSeenAt: at })
-    .returning({ earlier })
+  const [added] = await insertDevice(tx, { id, userId, tokenHash: tokenHash(token), name, platform, at })
   const announce = async () => {
     if (!added?.earlier) return
     const { email, locale } = shownUser(ctx, account)
     const letter = newDevice(locale, { name, network: coarseNetworkOf(ctx.request.ip), at })
-    await Promise.all([ctx.mailer.queue(tx, { to: email, ...letter }), ctx.audit(tx, { action: 'device.add', target: { kind: 'user', id: userId } })])
+    await Promise.all([ctx.mailer.queue(tx, { to: email, ...letter }, { hurry: false }), ctx.audit(tx, { action: 'device.add', target: { kind: 'user', id: userId } })])
   }
   return { deviceId: id, deviceToken: token, announce }
 }
+
+type Added = { id: string; userId: string; tokenHash: Uint8Array; name: string | null; platform: string | null; at: Date }
+/** `earlier`: they have signed in before, as this statement found it. */
+const insertDevice = statement<Added, { earlier: boolean }>(
+  ({ id, userId, tokenHash: hash, name, platform, at }) => sql`
+    insert into known_devices (id, user_id, token_hash, name, platform, created_at, last_seen_at) values (${id}, ${userId}::uuid, ${hash}, ${name}, ${platform}, ${at}, ${at})
+    returning exists (select 1 from known_devices d where d.user_id = ${userId}::uuid) or exists (select 1 from sessions s where s.user_id = ${userId}::uuid) as earlier`,
+)
 
 const forget = (deps: Pick<Deps, 'now'>, tx: Tx, which: SQL | undefined) =>
   tx.update(knownDevices).set({ removedAt: deps.now() }).where(and(which, isNull(knownDevices.removedAt))).returning({ id: knownDevices.id })

@@ -2,6 +2,7 @@ import { and, eq, inArray, isNotNull, lte } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Tx } from '../../../db/client.ts'
 import { refreshTokens, sessions } from '../../../db/schema/index.ts'
+import { draft, statement } from '../../../db/statements.ts'
 import type { Deps } from '../../kit/context.ts'
 import type { JobHandler } from '../../kit/jobs.ts'
 import { createSealer } from '../../kit/seal.ts'
@@ -25,9 +26,13 @@ export async function newRefreshToken(deps: Pick<Deps, 'now' | 'newId' | 'random
   const token = secretToken(deps.randomBytes, 'tsr_')
   const createdAt = deps.now()
   const expiresAt = new Date(Math.min(createdAt.getTime() + lifetimes(deps.config).app.idle.milliseconds(), session.absoluteExpiresAt.getTime()))
-  await tx.insert(refreshTokens).values({ id, sessionId: session.rowId, tokenHash: tokenHash(token), createdAt, expiresAt })
+  await store(tx, { id, sessionId: session.rowId, tokenHash: tokenHash(token), createdAt, expiresAt })
   return { id, token, expiresAt }
 }
+
+const store = statement<{ id: string; sessionId: string; tokenHash: Uint8Array; createdAt: Date; expiresAt: Date }>(({ id, sessionId, tokenHash: hash, createdAt, expiresAt }) =>
+  draft.insert(refreshTokens).values({ id, sessionId, tokenHash: hash, createdAt, expiresAt }),
+)
 
 /**
  * A presented token as it is stored. The row of its session stays locked until the transaction ends, so that everything which

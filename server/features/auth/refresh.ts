@@ -27,7 +27,7 @@ export async function refresh(ctx: Ctx, { refreshToken }: z.infer<typeof Refresh
     const session = await validateAppSession(ctx, tx, presented.sessionRowId)
     if (!session) return 'refresh_token_revoked'
     const next = verdict === 'replay' ? keptSuccessor(presented, refreshToken) : await successorOf(ctx, tx, { id: presented.id, token: refreshToken }, session)
-    return { user: await userById(ctx, tx, session.userId), tokens: await tokensWith(ctx, { role: session.role, session }, next) }
+    return { user: await userById(ctx, tx, session.userId), tokens: tokensWith(ctx, { role: session.role, session }, next) }
   })
   // thrown only now: the end of a session whose token was reused has to be committed
   if (typeof outcome === 'string') throw new Unauthenticated(outcome, refusals[outcome])

@@ -124,17 +124,20 @@ describe('a right password', () => {
     expect((await signIn()).status).toBe(200)
   })
 
-  test('on a known device is sent to the database in few statements, the device looked up once', async () => {
+  test.each([
+    ['a known device', true, 12],
+    ['a new device', false, 14],
+  ])('on %s is sent to the database in few statements, the account looked up once', async (_what, known, statements) => {
     const { body } = await signIn({ device })
     const sent: string[] = []
     const options = app.deps.sql.options as { debug?: unknown }
     options.debug = (_connection: number, text: string) => void (text.includes('pg_notify') || sent.push(text))
-    const { status } = await signIn({ device: { ...device, token: body.deviceToken as string } })
+    const { status } = await signIn({ device: { ...device, ...(known ? { token: body.deviceToken as string } : {}) } })
     options.debug = undefined
     expect(status).toBe(200)
-    expect(sent.filter((text) => text.startsWith('select') && text.includes('"known_devices"'))).toHaveLength(1)
-    // docs/decisions/0020-what-a-sign-in-costs.md names them
-    expect(sent).toHaveLength(13)
+    expect(sent.filter((text) => text.includes('u.email_lookup = $'))).toHaveLength(1)
+    // docs/decisions/0030-what-each-part-of-a-sign-in-costs.md names them
+    expect(sent).toHaveLength(statements)
   })
 })
 

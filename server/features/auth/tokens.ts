@@ -11,16 +11,15 @@ type Subject = { role: Role; session: SessionFacts }
 
 /** A new access token and the session's first refresh token (control A3). */
 export async function issueTokens(deps: Deps, tx: Tx, subject: Subject): Promise<z.infer<typeof Tokens> & { refreshToken: string }> {
-  const [refreshToken, access] = await Promise.all([newRefreshToken(deps, tx, subject.session), signAccessToken(deps, subject)])
-  return tokensOf(access, refreshToken)
+  return tokensOf(signAccessToken(deps, subject), await newRefreshToken(deps, tx, subject.session))
 }
 
 /** A new access token beside a refresh token that is there already. */
-export async function tokensWith(deps: Deps, subject: Subject, refreshToken: RefreshToken): Promise<z.infer<typeof Tokens> & { refreshToken: string }> {
-  return tokensOf(await signAccessToken(deps, subject), refreshToken)
+export function tokensWith(deps: Deps, subject: Subject, refreshToken: RefreshToken): z.infer<typeof Tokens> & { refreshToken: string } {
+  return tokensOf(signAccessToken(deps, subject), refreshToken)
 }
 
-const tokensOf = (access: Awaited<ReturnType<typeof signAccessToken>>, refreshToken: RefreshToken) => ({
+const tokensOf = (access: ReturnType<typeof signAccessToken>, refreshToken: RefreshToken) => ({
   accessToken: access.token,
   accessTokenExpiresAt: access.expiresAt.toISOString(),
   refreshToken: refreshToken.token,

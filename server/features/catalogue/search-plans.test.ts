@@ -1,7 +1,6 @@
 import { drizzle } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import * as schema from '../../../db/schema/index.ts'
 import { startTestApp, type TestApp } from '../../test/app.ts'
 import { latestTorrents } from './catalogue.ts'
 import { LatestQuery, SearchQuery } from './contract.ts'
@@ -26,7 +25,7 @@ afterAll(() => app[Symbol.asyncDispose]())
 /** Runs a search and explains every statement that it sent. */
 async function plansOf(work: (ctx: ReturnType<TestApp['as']['operator']>) => Promise<unknown>): Promise<string[]> {
   const sent: { text: string; params: unknown[] }[] = []
-  const db = drizzle(app.deps.sql, { schema, logger: { logQuery: (text, params) => void sent.push({ text, params }) } })
+  const db = drizzle(app.deps.sql, { logger: { logQuery: (text, params) => void sent.push({ text, params }) } })
   await work({ ...app.as.operator(), db })
   const selects = sent.filter(({ text }) => text.includes('"torrents"'))
   return Promise.all(selects.map(async ({ text, params }) => (await app.deps.sql.unsafe(`explain ${text}`, params as string[])).map((line) => String(line['QUERY PLAN'])).join('\n')))

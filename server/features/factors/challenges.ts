@@ -1,8 +1,9 @@
-import { and, eq, gt, isNull, sql, type SQL } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, isNull, lte, or, sql, type SQL } from 'drizzle-orm'
 import type { Tx } from '../../../db/client.ts'
 import { authChallenges, sessions } from '../../../db/schema/index.ts'
 import type { Ctx } from '../../kit/context.ts'
 import { AppError, RateLimited, Unauthenticated } from '../../kit/errors.ts'
+import type { JobHandler } from '../../kit/jobs.ts'
 import { endSession } from '../auth/auth.ts'
 import { lockUser } from '../users/users.ts'
 
@@ -140,3 +141,16 @@ async function demandFewFailures(ctx: Ctx, tx: Tx, { kind, userId }: { kind: Cha
   if ((counted?.hour ?? 0) >= mostFailures.hour) throw new RateLimited(3600)
   if ((counted?.day ?? 0) >= mostFailures.day) throw new RateLimited(24 * 3600)
 }
+
+/** For so long failures count, and no longer is who failed at what of use. */
+const countedMs = 24 * 3_600_000
+
+/** Empties challenges that ended a day ago: whose they were, on which device, in which session (control C8). The server may not delete them. */
+export const forgetChallenges: JobHandler = async ({ db, now }) => {
+  const told = or(...forgotten.map((column) => isNotNull(authChallenges[column])))
+  await db
+    .update(authChallenges)
+    .set({ userId: null, sessionId: null, deviceId: null, deviceName: null, devicePlatform: null, webauthnChallenge: null })
+    .where(and(lte(authChallenges.expiresAt, new Date(now().getTime() - countedMs)), told))
+}
+const forgotten = ['userId', 'sessionId', 'deviceId', 'deviceName', 'devicePlatform', 'webauthnChallenge'] as const

@@ -44,7 +44,7 @@ export function finishStepUp(ctx: Authed, { challengeId, ...given }: z.infer<typ
       const session = await noteProof(ctx, tx, ctx.actor, proved, { fresh: true })
       await ctx.audit(tx, { action: 'session.step_up', target: { kind: 'session', id: sessionId }, details: { methods: proved } })
       const user = await userById(ctx, tx, userId)
-      const access = session.kind === 'app' ? await signAccessToken(ctx, { role: user.role, session }) : null
+      const access = session.kind === 'app' ? signAccessToken(ctx, { role: user.role, session }) : null
       const tokens = access && { accessToken: access.token, accessTokenExpiresAt: access.expiresAt.toISOString(), refreshToken: null, refreshTokenExpiresAt: null, tokenType: 'Bearer' as const }
       return { status: 'signed_in' as const, user, tokens, mfa: null, deviceToken: null }
     },

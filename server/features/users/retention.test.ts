@@ -43,3 +43,24 @@ test('a sign-up that was not verified is forgotten after the days that the setti
   ]
   expect(answers.map(({ status, body }) => [status, body.code])).toEqual([[401, 'code_invalid'], [401, 'code_invalid'], [202, undefined]])
 })
+
+test('whose a challenge was, and on which device, is forgotten a day after it ended, and no sooner (control C8)', async () => {
+  expect(Object.keys(schedule)).toContain('challenges.forget')
+  const forgetChallenges = () => jobHandlers['challenges.forget']?.(app.deps, {})
+  const staff = await app.as.moderator()
+  const device = { name: 'Pixel 9', platform: 'android' }
+  const { body } = await app.call('POST', '/auth/sign-in', { body: { email: staff.email, password: staff.password, device } })
+  const passkey = await app.call('POST', '/auth/passkey/begin', { body: {} })
+  const row = async (id: string) => (await app.deps.sql`select user_id, session_id, device_id, device_name, device_platform, webauthn_challenge, tries_left, expires_at from auth_challenges where id = ${id}`)[0]
+  const ids = [body.mfa.challengeId, passkey.body.challengeId] as string[]
+  const before = await Promise.all(ids.map(row))
+  expect(before).toEqual([expect.objectContaining({ user_id: staff.userId, device_name: 'Pixel 9' }), expect.objectContaining({ user_id: null, webauthn_challenge: expect.anything() })])
+
+  laterDays(1)
+  await forgetChallenges()
+  expect(await Promise.all(ids.map(row))).toEqual(before)
+  laterDays(0.01)
+  await forgetChallenges()
+  const nothing = { user_id: null, session_id: null, device_id: null, device_name: null, device_platform: null, webauthn_challenge: null }
+  expect(await Promise.all(ids.map(row))).toEqual(before.map((was) => ({ ...was, ...nothing })))
+})
