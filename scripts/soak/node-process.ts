@@ -25,7 +25,7 @@ const app = await startTestApp({
   dataDir: order.dataDir,
   jobs: true,
   settings: { RATE_LIMIT_FACTOR: '100000', STREAMS_PER_USER: '1000', STREAMS_PER_NODE: '1000', SWARM_TIMEOUT_SECONDS: '60' },
-  overrides: { engine: engine.client, log: createLog('error', { write: (line) => say({ kind: 'log', line }) }) },
+  overrides: { engine: engine.client, log: createLog('debug', { write: tell }) },
 })
 const people = await Promise.all(Array.from({ length: order.people }, () => app.as.user()))
 const moderator = await app.as.moderator()
@@ -39,6 +39,11 @@ await once(process, 'disconnect')
 setTimeout(() => process.exit(1), 15_000).unref()
 for (const part of [app, engine]) await part[Symbol.asyncDispose]()
 process.exit()
+
+/** Errors, and streams that broke off by our fault. */
+function tell(line: string): void {
+  if (/"severity":"(error|fatal)"|"outcome":"(failed|stalled)"/.test(line)) say({ kind: 'log', line })
+}
 
 async function obey(command: Command): Promise<unknown> {
   switch (command.op) {

@@ -65,7 +65,7 @@ export async function soak({ plan, urls, report, signal }: SoakOptions): Promise
   }
 
   report('A first round, after which all that is made once is there.')
-  const firstMs = Math.min(20_000, plan.seconds * 500)
+  const firstMs = Math.min(60_000, plan.seconds * 500)
   await crowd(viewers, titles, plan, AbortSignal.any([signal, AbortSignal.timeout(firstMs)]))
   signal.throwIfAborted()
   const before = await settled(node, places, signal)
@@ -91,7 +91,7 @@ export async function soak({ plan, urls, report, signal }: SoakOptions): Promise
   report('Everybody has gone.')
   const after = await settled(node, places, signal, before)
   report(`At rest: ${inWords(after)}`)
-  const faults = [...new Set(seen.faults), ...unreturned(before, after), ...node.errors.map((line) => `The server logged an error: ${line}`)]
+  const faults = [...new Set(seen.faults), ...unreturned(before, after), ...node.errors.map((line) => `The server logged: ${line}`)]
   if (evictions === 0 || away.length === 0) faults.push(`There were ${evictions} evictions and ${away.length} kills: nothing was proved.`)
   for (const { infoHash } of swarms) await node.ask('remove', { infoHash })
   const empty = await takeReading(node, places)

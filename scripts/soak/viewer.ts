@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { z } from 'zod'
 import { Session } from '../../server/features/auth/contract.ts'
 import { PlaybackLink } from '../../server/features/playback/contract.ts'
+import { ask } from '../../server/test/raw-http.ts'
 import type { SwarmFile } from '../../server/test/swarm.ts'
-import { PublicApi } from '../demo/public-api.ts'
 import type { Plan } from './plan.ts'
 
 /** What all viewers have seen together. */
@@ -34,19 +35,15 @@ interface ViewerOptions {
 
 /** Access tokens are good for a quarter of an hour. */
 const tokenMs = 10 * 60_000
-/** No connection is kept: what is open at the end is the server's fault. */
-const headers = { connection: 'close' }
 
 /** Somebody who watches as people do: from here, from there, with pauses, slowly, to the end, or gone at once. Compares every byte. */
 export class Viewer {
   #options: ViewerOptions
-  #api: PublicApi
   #token: { readonly text: string; readonly at: number; readonly next: string } | null = null
   #asking: Promise<string> | null = null
 
   constructor(options: ViewerOptions) {
     this.#options = options
-    this.#api = new PublicApi(options.baseUrl)
   }
 
   /** One title after the other until the signal. Never rejects. */
@@ -56,7 +53,7 @@ export class Viewer {
       const title = titles[roll(titles.length)]
       if (!title) return
       try {
-        const { url } = await this.#api.call('POST', `/torrents/${title.id}/files/0/playback`, { token: await this.#accessToken(), headers, body: {}, answer: PlaybackLink, status: 201 })
+        const { url } = await this.#post(`/torrents/${title.id}/files/0/playback`, {}, PlaybackLink, await this.#accessToken())
         for (let seeks = 1 + roll(4); seeks > 0 && !signal.aborted; seeks -= 1) await this.#range(url, title, signal)
       } catch (error) {
         if (signal.aborted) return
@@ -119,10 +116,18 @@ export class Viewer {
 
   async #refresh(): Promise<string> {
     const refreshToken = this.#token?.next ?? this.#options.refreshToken
-    const { tokens } = await this.#api.call('POST', '/auth/refresh', { headers, body: { refreshToken }, answer: Session })
+    const { tokens } = await this.#post('/auth/refresh', { refreshToken }, Session)
     if (!tokens?.refreshToken) throw new Error('the session was not refreshed')
     this.#token = { text: tokens.accessToken, at: performance.now(), next: tokens.refreshToken }
     return tokens.accessToken
+  }
+
+  /** Over a connection of its own: what is still open at the end is the server's fault. */
+  async #post<T extends z.ZodType>(path: string, body: object, answer: T, token?: string): Promise<z.output<T>> {
+    const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
+    const { status, text, body: said }: { status: number; text: string; body: unknown } = await ask(this.#options.baseUrl, `/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    if (status >= 300) throw new Error(`${path} answered ${status} ${text.slice(0, 200)}`)
+    return answer.parse(said)
   }
 }
 
