@@ -4,20 +4,20 @@
  */
 import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { EngineClient } from '../../server/engine/client.ts'
 import { EngineError, type EngineStats } from '../../server/engine/contract.ts'
 import { createLog } from '../../server/kit/log.ts'
+import type { Person } from '../../server/test/actors.ts'
 import { startTestApp, type TestApp } from '../../server/test/app.ts'
 import { startTestEngine, type TestEngine } from '../../server/test/engine.ts'
 import { approveTitle, offerTitle } from '../../server/test/titles.ts'
+import { engineVitals, vitalsArguments } from '../../server/test/vitals.ts'
 import type { Answer, Command, NodeOrder } from './node.ts'
 
-const vitalsScript = fileURLToPath(new URL('../../server/test/vitals.cjs', import.meta.url))
 const say = (answer: Answer) => process.send?.(answer)
 
 const [order] = (await once(process, 'message')) as [NodeOrder]
-const engine = await startTestEngine({ ...order.engine, nodeArguments: ['--expose-gc', '--require', vitalsScript] })
+const engine = await startTestEngine({ ...order.engine, nodeArguments: vitalsArguments })
 const warm = engine.client.warm.bind(engine.client)
 engine.client.warm = (source, forMs) => warm(source, Math.min(forMs, order.warmMs))
 const app = await startTestApp({
@@ -27,7 +27,9 @@ const app = await startTestApp({
   settings: { RATE_LIMIT_FACTOR: '100000', STREAMS_PER_USER: '1000', STREAMS_PER_NODE: '1000', SWARM_TIMEOUT_SECONDS: '60' },
   overrides: { engine: engine.client, log: createLog('debug', { write: tell }) },
 })
-const people = await Promise.all(Array.from({ length: order.people }, () => app.as.user()))
+const people: Person[] = []
+// one after the other: who signs in at once leaves as many connections open for a minute, which would be there at rest
+while (people.length < order.people) people.push(await app.as.user())
 const moderator = await app.as.moderator()
 say({ kind: 'ready', baseUrl: app.baseUrl, people: people.map(({ refreshToken }) => refreshToken) })
 
@@ -76,17 +78,6 @@ async function statsOf(client: EngineClient): Promise<EngineStats> {
       if (!(error instanceof EngineError) || error.code !== 'unavailable') throw error
       await pause(20)
     }
-  }
-}
-
-/** What the engine's process says of itself on its output, which comes as an event. */
-async function engineVitals({ client, events }: TestEngine): Promise<unknown> {
-  const from = events.length
-  process.kill(client.listening()?.pid ?? 0, 'SIGUSR2')
-  for (;;) {
-    const line = events.slice(from).find(({ detail }) => detail?.startsWith('vitals '))?.detail
-    if (line) return JSON.parse(line.slice('vitals '.length))
-    await pause(10)
   }
 }
 

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { DatabaseUrls } from '../../db/embedded.ts'
 import type { CacheStats, GivenEngineSettings } from '../../server/engine/contract.ts'
+import { vitalsArguments, vitalsIn, type Vitals } from '../../server/test/vitals.ts'
 
 /** From parent to child, first. */
 export interface NodeOrder {
@@ -14,19 +15,6 @@ export interface NodeOrder {
   readonly warmMs: number
   /** How many viewers it makes. */
   readonly people: number
-}
-
-/** What a process holds (server/test/vitals.cjs), garbage collected. */
-export interface Vitals {
-  readonly pid: number
-  readonly rssBytes: number
-  readonly heapBytes: number
-  readonly externalBytes: number
-  /** By the name of their class. */
-  readonly emitters: Readonly<Record<string, number>>
-  readonly listeners: number
-  readonly timers: number
-  readonly warnings: readonly string[]
 }
 
 /** What the engine and the database say. */
@@ -68,10 +56,9 @@ export interface SoakNode extends AsyncDisposable {
 }
 
 const script = fileURLToPath(new URL('node-process.ts', import.meta.url))
-const vitalsScript = fileURLToPath(new URL('../../server/test/vitals.cjs', import.meta.url))
 
 export async function startSoakNode(order: NodeOrder): Promise<SoakNode> {
-  const child = fork(script, { execArgv: ['--disable-warning=ExperimentalWarning', '--expose-gc', '--require', vitalsScript], serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+  const child = fork(script, { execArgv: ['--disable-warning=ExperimentalWarning', ...vitalsArguments], serialization: 'advanced', stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
   const ended = once(child, 'exit')
   const asked = new Map<number, PromiseWithResolvers<unknown>>()
   const errors: string[] = []
@@ -108,7 +95,7 @@ export async function startSoakNode(order: NodeOrder): Promise<SoakNode> {
     async vitals() {
       const said = once(lines, 'line') as Promise<[string]>
       child.kill('SIGUSR2')
-      return JSON.parse((await said)[0].replace('vitals ', '')) as Vitals
+      return vitalsIn((await said)[0])
     },
     async [Symbol.asyncDispose]() {
       if (child.connected) child.disconnect()

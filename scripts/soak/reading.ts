@@ -1,9 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { storedBytes } from '../../server/test/disk.ts'
-import type { Look, SoakNode, Vitals } from './node.ts'
-
-/** Open descriptors of a process. Sockets to the database are apart: pools keep as many as were last needed. */
-export interface Descriptors { readonly sockets: number; readonly database: number; readonly files: number; readonly others: number }
+import { descriptorsOf, type Descriptors, type Vitals } from '../../server/test/vitals.ts'
+import type { Look, SoakNode } from './node.ts'
 
 export interface Reading extends Look {
   readonly server: Vitals & Descriptors
@@ -23,34 +20,6 @@ export async function takeReading(node: SoakNode, places: Places): Promise<Readi
     engineProcess: { ...engine, ...descriptorsOf(engine.pid, places.databasePort) },
     diskBytes: storedBytes(places.engineDir),
   }
-}
-
-export function descriptorsOf(pid: number, databasePort: number): Descriptors {
-  const database = new Set(inodesTo(databasePort))
-  const found = { sockets: 0, database: 0, files: 0, others: 0 }
-  for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
-    const target = linkOf(`/proc/${pid}/fd/${descriptor}`)
-    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1]
-    if (inode !== undefined) found[database.has(inode) ? 'database' : 'sockets'] += 1
-    else if (target.startsWith('/') && !target.startsWith('/dev/')) found.files += 1
-    else found.others += 1
-  }
-  return found
-}
-
-function linkOf(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return '' // closed meanwhile: it was that of the listing itself, say
-  }
-}
-
-/** Sockets connected to a port (proc_net_tcp(5)): the second address of a row is the remote one, the tenth field its inode. */
-function inodesTo(port: number): string[] {
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const rows = ['tcp', 'tcp6'].flatMap((table) => readFileSync(`/proc/net/${table}`, 'latin1').split('\n').slice(1))
-  return rows.map((row) => row.trim().split(/\s+/)).flatMap((fields) => (fields[2]?.endsWith(wanted) ? (fields[9] ?? []) : []))
 }
 
 const MiB = 1024 * 1024

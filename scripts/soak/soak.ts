@@ -89,6 +89,7 @@ export async function soak({ plan, urls, report, signal }: SoakOptions): Promise
   })
   signal.throwIfAborted()
   report('Everybody has gone.')
+  for (const line of node.errors.slice(0, 20)) report(`        The server logged: ${line}`)
   const after = await settled(node, places, signal, before)
   report(`At rest: ${inWords(after)}`)
   const faults = [...new Set(seen.faults), ...unreturned(before, after), ...node.errors.map((line) => `The server logged: ${line}`)]
@@ -126,15 +127,18 @@ async function killing({ killEveryMs, seconds }: Plan, kill: () => Promise<void>
 
 async function telling(node: SoakNode, seen: Seen, away: readonly number[], report: (line: string) => void, signal: AbortSignal): Promise<void> {
   const began = performance.now()
+  let told = 0
   for (;;) {
     await pause(reportEveryMs, undefined, { signal }).catch(() => {})
     if (signal.aborted) return
     const { engine: { pid }, torrents, readers, cache } = await node.ask('look', {})
+    for (const fault of seen.faults.slice(told)) report(`        ${fault}`)
+    told = seen.faults.length
     const memory = [node.pid, pid].map((process) => inMiB(residentBytesNow(process)))
     report([
       `${((performance.now() - began) / 1_000).toFixed(0).padStart(5)} s`,
       `${seen.streams} streams`, `${(seen.bytes / 1e9).toFixed(1)} GB right`, `${readers} readers of ${torrents} torrents`,
-      `${away.length} kills`, `cache ${inMiB(cache.usedBytes)}`, `server ${memory[0]}`, `engine ${memory[1]}`, ...(seen.faults.length > 0 ? [`${seen.faults.length} FAULTS`] : []),
+      `${away.length} kills`, `cache ${inMiB(cache.usedBytes)}`, `server ${memory[0]}`, `engine ${memory[1]}`,
     ].join(', '))
   }
 }

@@ -125,9 +125,9 @@ export class Viewer {
   /** Over a connection of its own: what is still open at the end is the server's fault. */
   async #post<T extends z.ZodType>(path: string, body: object, answer: T, token?: string): Promise<z.output<T>> {
     const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
-    const { status, text, body: said }: { status: number; text: string; body: unknown } = await ask(this.#options.baseUrl, `/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-    if (status >= 300) throw new Error(`${path} answered ${status} ${text.slice(0, 200)}`)
-    return answer.parse(said)
+    const answered = await ask(this.#options.baseUrl, `/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    if (answered.status >= 300) throw new Error(`${path} answered ${answered.status} ${answered.text.slice(0, 200)}`)
+    return answer.parse(answered.body)
   }
 }
 
