@@ -11,4 +11,4 @@ test('viewers of every kind, while the engine is killed and the cache is too sma
   expect(away.length).toBeGreaterThan(0)
   expect(seen.streams).toBeGreaterThan(brief.readers * 2)
   expect(evictions).toBeGreaterThan(0)
-})
+}, 300_000)
