@@ -60,7 +60,7 @@ process.on('warning', (warning) => {
 })
 
 async function vitals() {
-  for (let round = 0; round < 2; round += 1) {
+  for (let round = 0; round < 4; round += 1) {
     global.gc?.({ execution: 'sync', type: 'major', flavor: 'last-resort' })
     await turn() // what is finalised may let go of more
   }
