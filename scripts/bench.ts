@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- name…]`: figures of this machine, compared within one run and never asserted. Names: start-up, search,
- * sign-in, signed-in, refresh, revocation, streaming-complete, streaming-start, streaming-download; the first part of a name takes all that begin with it, no name
- * takes all. Everything runs in data folders of its own, which go afterwards.
+ * sign-in, signed-in, refresh, revocation, streaming-complete, streaming-start, streaming-download, streaming-idle,
+ * streaming-growth; the first part of a name takes all that begin with it, no name takes all. Everything runs in data folders
+ * of its own, which go afterwards.
  */
 import type { BenchInstance } from './bench/accounts.ts'
 import { table, type Figure } from './bench/figures.ts'
@@ -15,6 +16,8 @@ import { benchSignedIn } from './bench/signed-in.ts'
 import { benchStartUp } from './bench/start-up.ts'
 import { benchCompleteFile } from './bench/streaming/complete-file.ts'
 import { benchDownloading } from './bench/streaming/downloading.ts'
+import { benchGrowth } from './bench/streaming/growth.ts'
+import { benchIdleTitles } from './bench/streaming/idle.ts'
 import { benchStreamingStart } from './bench/streaming/start.ts'
 import { startOwnInstance } from './demo/own-instance.ts'
 
@@ -30,6 +33,8 @@ const benches: Record<string, (report: Report) => Promise<Figure[]>> = {
   'streaming-complete': benchCompleteFile,
   'streaming-start': benchStreamingStart,
   'streaming-download': benchDownloading,
+  'streaming-idle': benchIdleTitles,
+  'streaming-growth': benchGrowth,
 }
 
 const wanted = process.argv.slice(2)

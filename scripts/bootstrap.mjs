@@ -15,6 +15,7 @@ const COMMANDS = {
   test: script('test'),
   demo: script('demo'),
   bench: script('bench'),
+  soak: script('soak'),
   admin: script('admin'),
   keys: script('keys'),
   peers: script('peers'),

@@ -9,7 +9,7 @@ const categories = ['films', 'series', 'documentaries', 'music', 'audiobooks', '
 const licences = ['CC BY 4.0', 'CC BY-SA 4.0', 'CC0 1.0', 'Public domain']
 
 /** A stream of numbers below a bound, decided by its seed (mulberry32). */
-function dice(seed: number): (bound: number) => number {
+export function dice(seed: number): (bound: number) => number {
   let state = seed
   return (bound) => {
     state = (state + 0x6d2b79f5) | 0

@@ -1,5 +1,6 @@
 import type { Torrent } from 'webtorrent'
-import { callAgain } from './call-again.ts'
+import { Latest } from '../lib/latest.ts'
+import { callAgain, mostOddPeers } from './call-again.ts'
 
 /**
  * Calls a peer that hung up on a plain handshake once more at once, encrypted (MSE). Plain comes first: encryption costs
@@ -8,7 +9,7 @@ import { callAgain } from './call-again.ts'
  */
 export function encryptOnRefusal(torrent: Torrent): void {
   const register = torrent._registerPeer.bind(torrent)
-  const demanding = new Set<string>()
+  const demanding = new Latest<string>(mostOddPeers)
   torrent._registerPeer = (peer) => {
     if (peer.type === 'tcpOutgoing' && demanding.has(peer.addr)) peer.secure = 1
     register(peer)

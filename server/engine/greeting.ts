@@ -1,6 +1,7 @@
 /** What is said to a peer as soon as it can be, and what it says too soon for webtorrent to hear. */
 import type { Torrent, Wire } from 'webtorrent'
-import { callAgain } from './call-again.ts'
+import { Latest } from '../lib/latest.ts'
+import { callAgain, mostOddPeers } from './call-again.ts'
 
 /**
  * Sends each peer that is called what we have and that we are interested right behind our handshake, not a round trip
@@ -13,7 +14,7 @@ export function greetEarly(torrent: Torrent): void {
   const early = new WeakSet<Wire>()
   /** Wires on which the peer has said something behind its handshake. */
   const heard = new WeakSet<Wire>()
-  const shy = new Set<string>()
+  const shy = new Latest<string>(mostOddPeers)
   torrent._registerPeer = (peer) => {
     register(peer)
     // Without it requests wait for the acknowledgement of those before: 40 ms, as peers delay it.

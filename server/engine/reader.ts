@@ -89,6 +89,7 @@ export class Reader implements RangeReader {
   attach(): void {
     if (this.#failure || this.#position >= this.end) return
     const position = this.#position
+    this.#upTo = Math.max(this.#upTo, position) // it goes on a little with what it had read when an engine died
     this.#told = Infinity // until the engine knows the reader, it is told nothing more
     this.#link.want(this.id, this.#range, this.#upTo, position).then(() => {
       this.#told = position

@@ -59,6 +59,17 @@ describe('an engine that is killed', () => {
     expect(engine.events.map(({ event }) => event)).toEqual(['engine_started', 'engine_exited', 'engine_started'])
   })
 
+  it('may be told by the next want that its reader has gone on meanwhile, with what it had read before', async () => {
+    await using swarm = await startSwarm({ files: [{ path: 'film.mkv', sizeBytes: 4 * MiB }], pieceLength: 128 * 1024 })
+    await using engine = await startTestEngine()
+    using reader = engine.client.reader({ source: swarm.source, fileIndex: 0, start: 0, end: 4 * MiB })
+    await reader.waitFor(MiB, 30_000)
+    kill(engine)
+    await vi.waitFor(() => expect(reader.lives).toBe(1), { timeout: 10_000, interval: 1 })
+    reader.progress(MiB)
+    expect(sha256(await drain(engine.client, reader, MiB))).toBe(sha256((await swarm.files[0]?.read(MiB, 3 * MiB)) ?? new Uint8Array()))
+  })
+
   it('keeps what it had verified: all of it is read again with the seeder gone', async () => {
     await using swarm = await startSwarm({ files: [{ path: 'clip.mp4', sizeBytes: 3 * MiB }] })
     await using engine = await startTestEngine()

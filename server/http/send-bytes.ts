@@ -80,6 +80,7 @@ export async function sendBytes(response: ServerResponse, options: SendBytesOpti
     return { outcome: 'complete', bytes }
   } catch (error) {
     if (cause) return { outcome: cause, bytes }
+    if (isHangUp(error)) return { outcome: 'client_gone', bytes }
     if (!response.headersSent) throw error
     response.destroy() // the only way left to say that the body is not whole
     return { outcome: isStall(error) ? 'stalled' : 'failed', bytes, error }
@@ -90,6 +91,8 @@ export async function sendBytes(response: ServerResponse, options: SendBytesOpti
   }
 }
 
+/** A write may say it before the connection does. */
+const isHangUp = (error: unknown) => error instanceof Error && 'code' in error && ['ECANCELED', 'ECONNRESET', 'EPIPE'].includes(String(error.code))
 const isStall = (error: unknown) => error instanceof ClientStalled || (error instanceof EngineError && error.code === 'swarm_timeout')
 
 class ClientStalled extends Error {

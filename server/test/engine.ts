@@ -18,7 +18,7 @@ export interface TestEngine extends AsyncDisposable {
 const manyOnOneAddress = { connectsPerAddress: 1_000, connectionsPerAddress: 1_000 }
 
 /** A real engine on loopback with a folder of its own, gone with it; or on `dataDir`, which stays. */
-export async function startTestEngine({ heartbeatMs, ...settings }: Partial<GivenEngineSettings> & { heartbeatMs?: number } = {}): Promise<TestEngine> {
+export async function startTestEngine({ heartbeatMs, nodeArguments = [], ...settings }: Partial<GivenEngineSettings> & { heartbeatMs?: number; nodeArguments?: readonly string[] } = {}): Promise<TestEngine> {
   const dataDir = settings.dataDir ?? await mkdtemp(join(tmpdir(), 'engine-'))
   const events: EngineEvent[] = []
   const removeOwn = () => (settings.dataDir === undefined ? rm(dataDir, { recursive: true, force: true }) : Promise.resolve())
@@ -27,7 +27,7 @@ export async function startTestEngine({ heartbeatMs, ...settings }: Partial<Give
     onEvent: (event) => events.push(event),
     ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
     // The engine inherits no environment, so the guard of this process does not reach it by itself.
-    nodeArguments: ['--require', fileURLToPath(new URL('./loopback-only.cjs', import.meta.url))],
+    nodeArguments: ['--require', fileURLToPath(new URL('./loopback-only.cjs', import.meta.url)), ...nodeArguments],
   }).catch(async (error: unknown) => {
     await removeOwn()
     throw error

@@ -1,18 +1,22 @@
 /**
  * A seeder as a process of its own: told over IPC what to seed, on loopback alone, at a limited rate. It says `seeding`
- * with its port once the tracker knows it, answers `uploaded` with how many bytes of content it has sent, and ends with its parent.
+ * with its port once the tracker knows it of each torrent, answers `uploaded` with how many bytes of content it has sent, and
+ * ends with its parent.
  */
-import WebTorrent, { type ChunkStore } from 'webtorrent'
+import WebTorrent, { type ChunkStore, type Torrent } from 'webtorrent'
 import { torrentObject } from '../engine/torrent-object.ts'
 import { parseTorrentFile } from '../lib/torrent.ts'
 import { readContent, type Content } from './content.ts'
 
-export interface SeedOrder {
+export interface SeededTorrent {
   readonly torrent: Uint8Array
   /** One for each file of the torrent. */
   readonly contents: readonly Content[]
+}
+export interface SeedOrder {
+  readonly torrents: readonly SeededTorrent[]
   readonly port: number
-  /** Bytes per second; null for as fast as it goes. */
+  /** Bytes per second, of all torrents together; null for as fast as it goes. */
   readonly rate: number | null
 }
 
@@ -21,12 +25,26 @@ if (process.send) {
   process.once('disconnect', () => process.exit())
 }
 
-function seed({ torrent, contents, port, rate }: SeedOrder): void {
-  const info = parseTorrentFile(torrent)
+function seed({ torrents, port, rate }: SeedOrder): void {
   const client = new WebTorrent({
     dht: false, lsd: false, utPex: false, natUpnp: false, natPmp: false, utp: false, webSeeds: false, secure: 0,
     tracker: {}, maxConns: 50, torrentPort: { host: '127.0.0.1', port }, ...(rate === null ? {} : { uploadLimit: rate }),
   })
+  const seeded = torrents.map((torrent) => add(client, torrent))
+  process.on('message', (message) => {
+    if (message === 'uploaded') process.send?.({ kind: 'uploaded', bytes: seeded.reduce((sum, { uploaded }) => sum + uploaded, 0) })
+  })
+  let unknown = seeded.length
+  for (const torrent of seeded) {
+    torrent.once('trackerAnnounce', () => {
+      unknown -= 1
+      if (unknown === 0) process.send?.({ kind: 'seeding', port: client.torrentPort })
+    })
+  }
+}
+
+function add(client: WebTorrent, { torrent, contents }: SeededTorrent): Torrent {
+  const info = parseTorrentFile(torrent)
 
   async function read(piece: number, offset: number, length: number): Promise<Uint8Array> {
     const start = piece * info.pieceLength + offset
@@ -60,9 +78,5 @@ function seed({ torrent, contents, port, rate }: SeedOrder): void {
     }
   }
 
-  const seeded = client.add(torrentObject(info, info.trackers, []), { store: ContentStore, storeCacheSlots: 0, skipVerify: true })
-  process.on('message', (message) => {
-    if (message === 'uploaded') process.send?.({ kind: 'uploaded', bytes: seeded.uploaded })
-  })
-  seeded.once('trackerAnnounce', () => process.send?.({ kind: 'seeding', port: client.torrentPort }))
+  return client.add(torrentObject(info, info.trackers, []), { store: ContentStore, storeCacheSlots: 0, skipVerify: true })
 }

@@ -44,7 +44,7 @@ async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof Pl
     return link
   })
   // The player comes in a moment: by then peers are connected. Where that fails, it starts as slowly as without.
-  ctx.engine.warm(torrentSource(ctx, { torrentId, infoHash: file.infoHash }), warmMs).catch(() => {})
+  warm(ctx, { torrentId, infoHash: file.infoHash }).catch(() => {})
   const ticket = { linkId: id, fileIndex: null }
   return {
     url: streamUrl(ctx, ticket, file.path),
@@ -55,4 +55,11 @@ async function makeLink(ctx: Authed, { torrentId, fileIndex }: z.infer<typeof Pl
     subtitles: subtitlesOf(files, fileIndex).map(({ index, language, label }) => ({ language, label, url: subtitlesUrl(ctx, ticket, index) })),
     playlistUrl: playlistUrl(ctx, ticket),
   }
+}
+
+async function warm(ctx: Pick<Authed, 'db' | 'engine'>, title: { torrentId: string; infoHash: string }): Promise<void> {
+  await ctx.engine.warm(torrentSource(ctx, title), warmMs)
+  // it may have been withdrawn between the question and the call, and its data removed before it (control D1)
+  const [shown] = await ctx.db.select({ id: torrents.id }).from(torrents).where(and(eq(torrents.id, title.torrentId), inArray(torrents.state, ['pending', 'approved'])))
+  if (!shown) await ctx.engine.remove(title.infoHash)
 }

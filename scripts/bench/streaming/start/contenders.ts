@@ -11,6 +11,7 @@ export type Answer = { readonly url: string } | 'ended' | 'ready'
 
 export interface Contender extends AsyncDisposable {
   readonly name: string
+  readonly pid: number
   begin(torrentFile: Uint8Array, folder: string): Promise<string>
   end(): Promise<void>
 }
@@ -25,10 +26,11 @@ export type ContenderName = (typeof scripts)[number]['name']
 
 /** Those that are there, ours first; torrent-stream comes with `npm run peers`. */
 export async function startContenders(): Promise<Contender[]> {
-  return Promise.all(scripts.filter(({ name }) => name !== 'torrent-stream' || isPresent('torrentStream')).map(start))
+  return Promise.all(scripts.filter(({ name }) => name !== 'torrent-stream' || isPresent('torrentStream')).map(({ name }) => startContender(name)))
 }
 
-async function start({ name, script }: (typeof scripts)[number]): Promise<Contender> {
+export async function startContender(name: ContenderName): Promise<Contender> {
+  const script = scripts.find((one) => one.name === name)?.script ?? ''
   const child = fork(fileURLToPath(new URL(script, import.meta.url)), { execArgv: ['--disable-warning=ExperimentalWarning'], serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const exited = once(child, 'exit')
   const answer = async (): Promise<Answer> => {
@@ -45,6 +47,7 @@ async function start({ name, script }: (typeof scripts)[number]): Promise<Conten
   await answer()
   return {
     name,
+    pid: child.pid ?? 0,
     async begin(torrentFile, folder) {
       child.send({ torrentFile, folder } satisfies Command)
       const begun = await answer()
