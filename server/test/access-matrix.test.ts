@@ -22,7 +22,7 @@ let otherKey: string
 let tables: string[]
 
 beforeAll(async () => {
-  app = await startTestApp({ jobs: 'unscheduled', engine: true, overrides: standingClock(), settings: { RATE_LIMIT_FACTOR: '1000', SWARM_TIMEOUT_SECONDS: '1' } })
+  app = await startTestApp({ jobs: true, engine: true, overrides: standingClock(), settings: { RATE_LIMIT_FACTOR: '1000', SWARM_TIMEOUT_SECONDS: '1' } })
   const moderator = await app.as.moderator()
   const someone: World['someone'] = (role) => app.as[role]()
   const offer = () => {

@@ -7,7 +7,7 @@ import { createDeps, type Overrides } from '../deps.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { EngineClient } from '../engine/client.ts'
 import type { DeclaredRoute } from '../http/types.ts'
-import { jobHandlers, schedule } from '../jobs.ts'
+import { jobHandlers } from '../jobs.ts'
 import { startJobs } from '../kit/jobs.ts'
 import { createLog } from '../kit/log.ts'
 import { createActors, type Actors } from './actors.ts'
@@ -23,8 +23,8 @@ export type AppOptions = {
   dataDir?: string
   /** Starts the real engine process; without it, whatever needs the engine answers 503. */
   engine?: boolean
-  /** Works jobs (mails, metadata) as the running server does; `unscheduled`: without those that run by the clock. */
-  jobs?: boolean | 'unscheduled'
+  /** Works jobs (mails, metadata) as the running server does, but none by the clock: whoever compares rows would see them change in the wrong minute. */
+  jobs?: boolean
   overrides?: Overrides
 }
 
@@ -66,7 +66,7 @@ export async function startTestApp(options: AppOptions = {}): Promise<TestApp> {
   const baseUrl = `${config.tls ? 'https' : 'http'}://localhost:${address.port}`
   deps.setPublicUrl(baseUrl)
   if (options.jobs) {
-    const runner = await startJobs(deps, jobHandlers, options.jobs === 'unscheduled' ? {} : schedule)
+    const runner = await startJobs(deps, jobHandlers)
     made.defer(() => runner.stop())
   }
 

@@ -17,7 +17,7 @@ let moderator: Person
 let apiKey: string
 const password = 'a long and odd passphrase 9'
 beforeAll(async () => {
-  app = await startTestApp({ jobs: 'unscheduled', settings: { RATE_LIMIT_FACTOR: '100' } })
+  app = await startTestApp({ jobs: true, settings: { RATE_LIMIT_FACTOR: '100' } })
   admin = postgres(app.database.urls.superuser, { max: 1, onnotice: () => undefined })
   await admin.unsafe(`create function planted_fault() returns trigger language plpgsql as $$ begin raise exception 'MARK the planted fault'; end $$`)
   moderator = await app.as.moderator()

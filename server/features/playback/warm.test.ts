@@ -33,7 +33,7 @@ test('a title that is taken down while its link is made is left again, with noth
     await isDown.promise
     await warm({ ...source, load: async () => known }, forMs).finally(warmed.resolve)
   }
-  await using app = await startTestApp({ jobs: 'unscheduled', overrides: { engine: own.client } })
+  await using app = await startTestApp({ jobs: true, overrides: { engine: own.client } })
   const moderator = await app.as.moderator()
   const id = await offerTitle(app, swarm)
   await approveTitle(app, id, moderator.token)
