@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { scrape } from '../../server/test/swarm.ts'
 import { peers } from './presence.ts'
 
 /** `folder` holds the content under the names the torrent gives it. */
@@ -43,13 +44,9 @@ async function seeding(child: ChildProcess, order: SeedOrder): Promise<AsyncDisp
   return { [Symbol.asyncDispose]: stop }
 }
 
-/** Asks by scrape (BEP 48) until somebody seeds. */
 async function knownToTracker({ infoHash, trackerUrl }: SeedOrder): Promise<void> {
-  const query = infoHash.replace(/../g, '%$&')
-  const url = `${trackerUrl.replace(/announce$/, 'scrape')}?info_hash=${query}`
   for (const bound = performance.now() + 20_000; performance.now() < bound; await pause(50)) {
-    const answer = Buffer.from(await (await fetch(url)).arrayBuffer()).toString('latin1')
-    if (/8:completei[1-9]\d*e/.test(answer)) return
+    if ((await scrape(trackerUrl, infoHash)).seeders > 0) return
   }
   throw new Error('The seeder did not tell the tracker of itself.')
 }

@@ -3,6 +3,7 @@ import type WebTorrent from 'webtorrent'
 import { networkOf, unmapped } from '../lib/addresses.ts'
 import type { EngineSettings } from './contract.ts'
 import type { Reach } from './reach.ts'
+import type { Seeds } from './seeds.ts'
 
 /** Connections that have not said which torrent they are for. */
 const mostSilent = 50
@@ -12,7 +13,7 @@ const handshakeMs = 10_000
  * Who may connect to us (controls D3, D7): addresses that we would connect to ourselves, a few from each, and so many in
  * all. webtorrent's own `blocked` and `maxConns` look at outgoing connections alone.
  */
-export function guardIncoming(client: WebTorrent, { reach, settings, hasRoom }: { reach: Reach; settings: EngineSettings; hasRoom: () => boolean }): void {
+export function guardIncoming(client: WebTorrent, { reach, settings, seeds, hasRoom }: { reach: Reach; settings: EngineSettings; seeds: Seeds; hasRoom: () => boolean }): void {
   const { _connPool: pool } = client
   const { tcpServer: server } = pool
   const from = new Map<string, number>()
@@ -21,8 +22,8 @@ export function guardIncoming(client: WebTorrent, { reach, settings, hasRoom }: 
   server.off('connection', pool._onTCPConnectionBound)
   server.on('connection', (socket) => {
     const address = socket.remoteAddress
+    socket.on('error', () => {}) // whoever has it by then hears of its end
     if (!address || !mayEnter(unmapped(address))) {
-      socket.on('error', () => {})
       socket.resetAndDestroy()
       return
     }
@@ -45,11 +46,37 @@ export function guardIncoming(client: WebTorrent, { reach, settings, hasRoom }: 
       if (left > 0) from.set(network, left)
       else from.delete(network)
     })
-    pool._onConnection(socket, 'tcp')
-    socket.on('data', onData)
+    void infoHashOfHandshake(socket).then(async (infoHash) => {
+      if (infoHash !== null) await seeds.wake(infoHash)
+      if (socket.destroyed) return
+      pool._onConnection(socket, 'tcp')
+      socket.on('data', onData)
+    })
   })
 
   function mayEnter(address: string): boolean {
     return reach.mayReach(address) && hasRoom() && silent.size < mostSilent && (from.get(networkOf(address)) ?? 0) < settings.connectionsPerAddress
   }
+}
+
+/** Where the info-hash stands in a plain handshake (BEP 3). */
+const [plainHead, hashAt, hashEnd] = [Buffer.from('\x13BitTorrent protocol', 'latin1'), 28, 48]
+
+/** Which torrent the first bytes name, left to be read by others; null for what is no plain handshake, or never comes. */
+function infoHashOfHandshake(socket: Socket): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string | null>()
+  const onReadable = () => {
+    const head = socket.read(hashEnd) as Buffer | null
+    if (head === null) return
+    done()
+    socket.unshift(head)
+    resolve(head.length >= hashEnd && head.subarray(0, plainHead.length).equals(plainHead) ? head.toString('hex', hashAt, hashEnd) : null)
+  }
+  const onClose = () => {
+    done()
+    resolve(null)
+  }
+  const done = () => void socket.off('readable', onReadable).off('close', onClose)
+  socket.on('readable', onReadable).once('close', onClose)
+  return promise
 }
