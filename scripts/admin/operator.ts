@@ -17,8 +17,8 @@ import { CommandFault } from './faults.ts'
  */
 export async function asOperator<T>(env: NodeJS.ProcessEnv, work: (ctx: Ctx) => Promise<T>): Promise<T> {
   try {
-    return await withDatabase(env, (line) => process.stderr.write(`${line}\n`), async ({ config, secrets, urls }) => {
-      await using ctx = await openContext(config, { ...secrets, databaseUrl: urls.app })
+    return await withDatabase(env, (line) => process.stderr.write(`${line}\n`), async ({ config, secrets, urls, instanceUrl }) => {
+      await using ctx = await openContext(config, { ...secrets, databaseUrl: urls.app }, instanceUrl)
       return await work(ctx)
     })
   } catch (error) {
@@ -26,10 +26,11 @@ export async function asOperator<T>(env: NodeJS.ProcessEnv, work: (ctx: Ctx) => 
   }
 }
 
-async function openContext(config: Config, secrets: Secrets): Promise<Ctx & AsyncDisposable> {
+async function openContext(config: Config, secrets: Secrets, instanceUrl: string | undefined): Promise<Ctx & AsyncDisposable> {
   // standard output belongs to the answer
   const log = createLog('error', { write: (line) => void process.stderr.write(line) })
   const deps = await createDeps(config, secrets, { log, engine: noEngine })
+  if (instanceUrl !== undefined) deps.setPublicUrl(instanceUrl)
   const actor = { kind: 'operator' } as const
   const request = { id: `terminal-${process.pid}`, ip: '127.0.0.1', headers: {}, idempotencyKey: null }
   return { ...deps, actor, request, audit: auditFor(deps, actor, request) }

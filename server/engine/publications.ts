@@ -28,9 +28,8 @@ export class Publications {
   static async open(dataDir: string, cache: Cache): Promise<Publications> {
     await rm(join(dataDir, stagingFolder), { recursive: true, force: true, maxRetries: 3 })
     const folder = join(dataDir, publishedFolder)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
     const hashes = new Set<string>()
-    for (const name of await readdir(folder)) {
+    for (const name of await readdir(folder).catch(() => [])) {
       const infoHash = name.replace(/\.torrent$/, '')
       if (infoHashPattern.test(infoHash)) hashes.add(infoHash)
       else await rm(join(folder, name), { recursive: true, force: true })
@@ -70,6 +69,7 @@ export class Publications {
     if (!isWhole(info, segments)) throw new EngineError('refused', 'What was written is not what the torrent says.')
     await claim(folder, info, segments)
     const marker = join(this.#dataDir, publishedFolder, id)
+    await mkdir(join(this.#dataDir, publishedFolder), { recursive: true, mode: 0o700 })
     await writeDurably(marker, buildTorrentFile(info.infoBytes, []))
     const wasPublished = this.#hashes.has(infoHash)
     this.#hashes.add(infoHash) // who opens it from now on finds it published

@@ -2,7 +2,6 @@ import { existsSync, readdirSync } from 'node:fs'
 import { mkdtemp, rm, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { buildTorrentFile, type TorrentInfo } from '../lib/torrent.ts'
 import { generateBytes } from '../test/content.ts'
@@ -221,10 +220,10 @@ describe('after a crash', () => {
     await using own = await startTestEngine({ dataDir })
     for (const delay of [0, 1, 3, 6]) {
       const name = `at-${delay}.bin`
-      let killed: Promise<void> | undefined
-      const publishing = publishOwn(own.client, [ownFile(name, 300_000)], { beforehand: async () => void (killed = pause(delay).then(() => kill(own))) })
+      const killed = Promise.withResolvers<void>()
+      const publishing = publishOwn(own.client, [ownFile(name, 300_000)], { beforehand: async () => void setTimeout(() => killed.resolve(kill(own)), delay) })
       const published = await publishing.then((info) => info, () => null)
-      await killed
+      await killed.promise
       const info = published ?? (await publishOwn(own.client, [ownFile(name, 300_000)]))
       await expectExact(own.client, dataDir)
       expect(stagedIn(dataDir)).toEqual([])

@@ -91,7 +91,8 @@ export class Seeds {
   async close(): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer)
     this.#swarm = null
-    await Promise.all([...this.#seeds.values()].map(({ announcer }) => announcer && new Promise<void>((resolve) => announcer.destroy(resolve))))
+    const announcers = [...this.#seeds.values()].flatMap(({ announcer }) => announcer ?? [])
+    await Promise.all(announcers.map((announcer) => new Promise<void>((resolve) => announcer.destroy(resolve))))
   }
 
   /** Wakes one that a peer asks for; does nothing for others. Never rejects. */
