@@ -47,7 +47,9 @@ export function guardIncoming(client: WebTorrent, { reach, settings, seeds, hasR
       else from.delete(network)
     })
     void infoHashOfHandshake(socket).then(async (infoHash) => {
-      if (infoHash !== null) await seeds.wake(infoHash)
+      // Most clients encrypt first (MSE) and come back plainly at once when that is not taken; webtorrent would wait for 25 s.
+      if (infoHash === null) return socket.resetAndDestroy()
+      await seeds.wake(infoHash)
       if (socket.destroyed) return
       pool._onConnection(socket, 'tcp')
       socket.on('data', onData)
@@ -62,21 +64,22 @@ export function guardIncoming(client: WebTorrent, { reach, settings, seeds, hasR
 /** Where the info-hash stands in a plain handshake (BEP 3). */
 const [plainHead, hashAt, hashEnd] = [Buffer.from('\x13BitTorrent protocol', 'latin1'), 28, 48]
 
-/** Which torrent the first bytes name, left to be read by others; null for what is no plain handshake, or never comes. */
+/** Which torrent the first bytes name, left to be read by others; null as soon as they are no plain handshake, or end. */
 function infoHashOfHandshake(socket: Socket): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>()
+  let head = Buffer.alloc(0)
+  const done = (infoHash: string | null) => {
+    socket.off('readable', onReadable).off('close', onClose)
+    if (head.length > 0 && !socket.destroyed) socket.unshift(head)
+    resolve(infoHash)
+  }
   const onReadable = () => {
-    const head = socket.read(hashEnd) as Buffer | null
-    if (head === null) return
-    done()
-    socket.unshift(head)
-    resolve(head.length >= hashEnd && head.subarray(0, plainHead.length).equals(plainHead) ? head.toString('hex', hashAt, hashEnd) : null)
+    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) head = Buffer.concat([head, chunk])
+    const known = Math.min(head.length, plainHead.length)
+    if (!head.subarray(0, known).equals(plainHead.subarray(0, known))) done(null)
+    else if (head.length >= hashEnd) done(head.toString('hex', hashAt, hashEnd))
   }
-  const onClose = () => {
-    done()
-    resolve(null)
-  }
-  const done = () => void socket.off('readable', onReadable).off('close', onClose)
+  const onClose = () => done(null)
   socket.on('readable', onReadable).once('close', onClose)
   return promise
 }
