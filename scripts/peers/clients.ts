@@ -19,7 +19,7 @@ export type FetchOrder = { torrentFile: string; folder: string; files: readonly 
 const libtorrent = fileURLToPath(new URL('libtorrent-client.py', import.meta.url))
 /** Nothing of this process's environment: a proxy, say. */
 const env = { PATH: process.env['PATH'], LANG: 'C.UTF-8', NODE_ENV: 'test' as const }
-const fetchMs = 30_000
+const fetchMs = 90_000
 
 /** Resolve once the tracker knows of the seeder; disposing kills it. */
 export const seedWithLibtorrent = (order: SeedOrder): Promise<AsyncDisposable> => seeding(runLibtorrent('seed', order), order)
@@ -55,12 +55,12 @@ export async function fetchWithAria2(order: FetchOrder, options: readonly string
   }
 }
 
-/** It bears no word of its own: its files lose their `.part` when they are whole. */
+/** It bears no word of its own: its files lose their `.part` when they are whole. It makes no empty ones. */
 export async function fetchWithTransmission(order: FetchOrder): Promise<void> {
   await using _client = disposable(supervise(await runTransmission(order, [])))
   for (const bound = performance.now() + fetchMs; performance.now() < bound; await pause(50)) {
     const sizes = await Promise.all(order.files.map(({ path }) => stat(join(order.folder, path)).then(({ size }) => size, () => -1)))
-    if (order.files.every(({ sizeBytes }, index) => sizes[index] === sizeBytes)) return
+    if (order.files.every(({ sizeBytes }, index) => sizeBytes === 0 || sizes[index] === sizeBytes)) return
   }
   throw new Error('transmission-cli did not fetch it in time.')
 }

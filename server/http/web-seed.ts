@@ -13,8 +13,8 @@ import { createSeats } from './seats.ts'
 import { sendBytes } from './send-bytes.ts'
 import { engineRefusal } from './ticket-links.ts'
 
-/** A client has a few connections to a web seed; all of them share one rate, so more would only wait. */
-const mostOpen = { perUser: 4, inAll: 20 }
+/** Transmission has four, and asks for the next range before we know that it has the last. All share one rate: more would only wait. */
+const mostOpen = { perUser: 8, inAll: 40 }
 const clientStallMs = 60_000
 
 /**
