@@ -38,6 +38,7 @@ async function openContext(config: Config, secrets: Secrets, instanceUrl: string
 
 /** Never a query's values: drizzle puts them into its messages, and they may be hashes and addresses. */
 function faultOf(error: unknown): CommandFault {
+  if (error instanceof CommandFault) return error
   if (error instanceof AppError) return new CommandFault(error.code, error.message)
   if (error instanceof ConfigError) return new CommandFault('settings', error.message)
   if (error instanceof SetUpFault) return new CommandFault('set_up', error.message)

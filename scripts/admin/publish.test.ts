@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 function admin(args: string[], dataDir = app.dataDir): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = { ...process.env, DATABASE_URL: app.database.urls.app, DATA_DIR: dataDir, PORT: '3999', ALLOW_PRIVATE_PEERS: 'on' }
+  const env = { ...process.env, DATABASE_URL: app.database.urls.app, DATA_DIR: dataDir, KEYS_DIR: join(app.dataDir, 'keys'), PORT: '3999', ALLOW_PRIVATE_PEERS: 'on' }
   return new Promise((resolve) => {
     execFile(process.execPath, [script, ...args], { env, cwd: home }, (error, stdout, stderr) => resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr }))
   })
