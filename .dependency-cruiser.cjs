@@ -6,7 +6,7 @@ const tests = String.raw`\.(test|spec)\.tsx?$|^(server/test|e2e)/`
 const npm = (...names) => `(^|/)node_modules/(${names.join('|')})/`
 const ours = '^(server|db|admin|scripts|e2e)/'
 // What the server uses of the engine: how to speak with it, and how to read the verified bytes that it left on disk.
-const engineDoors = String.raw`^server/engine/(contract|client|reader|segments|available-bytes)\.ts$`
+const engineDoors = String.raw`^server/engine/(contract|client|reader|segments|available-bytes|publish-files)\.ts$`
 // What the server uses of the examiner of media files, which is a process as well.
 const mediaDoors = String.raw`^server/media/(contract|examine)\.ts$`
 const torrentPackages = ['webtorrent', 'bittorrent-[^/]+', 'torrent-[^/]+', 'create-torrent', 'parse-torrent', 'bencode', 'ut_[^/]+', 'node-datachannel', 'utp-native', 'ip-set']

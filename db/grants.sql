@@ -12,7 +12,7 @@ grant select on all tables in schema public to ts_maintenance;
 grant select, insert, update on
   users, email_flows, setup_links, invites, data_exports, sessions, refresh_tokens, known_devices,
   totp_factors, recovery_codes, passkeys, auth_challenges, guess_throttles,
-  torrents, api_keys, playback_links, keys
+  torrents, publications, api_keys, playback_links, keys
 to ts_app;
 grant select on categories to ts_app;
 -- What was verified, and what was answered, stays as it was written.

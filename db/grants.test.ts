@@ -22,6 +22,7 @@ const tables: Record<string, { app: string; maintenance: string }> = {
   live_streams: { app: 'siud', maintenance: 'sd' },
   passkeys: { app: 'siu', maintenance: 'sd' },
   playback_links: { app: 'siu', maintenance: 'sd' },
+  publications: { app: 'siu', maintenance: 's' },
   rate_limits: { app: 'siud', maintenance: 'sd' },
   recovery_codes: { app: 'siu', maintenance: 'sd' },
   refresh_tokens: { app: 'siu', maintenance: 'sd' },

@@ -261,6 +261,29 @@ CREATE INDEX playback_links_expiry_idx ON public.playback_links USING btree (exp
 CREATE INDEX playback_links_session_idx ON public.playback_links USING btree (session_id);
 CREATE INDEX playback_links_torrent_idx ON public.playback_links USING btree (torrent_id);
 
+create table publications (
+  id uuid not null,
+  node_id uuid not null,
+  request jsonb not null,
+  state text not null,
+  web_seed boolean not null,
+  created_at timestamp(3) with time zone not null,
+  started_at timestamp(3) with time zone,
+  finished_at timestamp(3) with time zone,
+  bytes_read bigint not null default 0,
+  fault_code text,
+  fault text,
+  torrent_id uuid,
+  info_hash text,
+  folder text,
+  constraint publications_pkey PRIMARY KEY (id),
+  constraint publications_outcome CHECK ((((state = 'published'::text) = (torrent_id IS NOT NULL)) AND ((state = 'failed'::text) = (fault IS NOT NULL)))),
+  constraint publications_state CHECK ((state = ANY (ARRAY['waiting'::text, 'published'::text, 'failed'::text]))),
+  constraint publications_torrent_id_torrents_id_fk FOREIGN KEY (torrent_id) REFERENCES torrents(id)
+);
+CREATE INDEX publications_node_idx ON public.publications USING btree (node_id, state, created_at);
+CREATE INDEX publications_torrent_idx ON public.publications USING btree (torrent_id);
+
 create unlogged table rate_limits (
   key text not null,
   points integer not null default 0,
@@ -485,6 +508,7 @@ grant insert, select, update on known_devices to ts_app;
 grant delete, insert, select, update on live_streams to ts_app;
 grant insert, select, update on passkeys to ts_app;
 grant insert, select, update on playback_links to ts_app;
+grant insert, select, update on publications to ts_app;
 grant delete, insert, select, update on rate_limits to ts_app;
 grant insert, select, update on recovery_codes to ts_app;
 grant insert, select, update on refresh_tokens to ts_app;
@@ -519,6 +543,7 @@ grant delete, select on known_devices to ts_maintenance;
 grant delete, select on live_streams to ts_maintenance;
 grant delete, select on passkeys to ts_maintenance;
 grant delete, select on playback_links to ts_maintenance;
+grant select on publications to ts_maintenance;
 grant delete, select on rate_limits to ts_maintenance;
 grant delete, select on recovery_codes to ts_maintenance;
 grant delete, select on refresh_tokens to ts_maintenance;

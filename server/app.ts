@@ -22,6 +22,7 @@ import { mountRest } from './http/rest.ts'
 import { mountStream } from './http/stream.ts'
 import { mountSubtitles } from './http/subtitles.ts'
 import { readCertificate } from './http/certificate.ts'
+import { mountWebSeed } from './http/web-seed.ts'
 import { mountTrpc } from './http/trpc.ts'
 import type { Deps } from './kit/context.ts'
 
@@ -89,6 +90,7 @@ export async function buildApp(deps: Deps): Promise<FastifyInstance> {
   mountSubtitles(app, deps, endings)
   mountProgress(app, deps, readActor, endings, hub)
   mountExports(app, deps)
+  mountWebSeed(app, deps, endings)
   await app.register(async (scope) => mountTrpc(scope, deps, readActor))
   await app.register((scope) => mountConsole(scope, deps))
   methods.finish()

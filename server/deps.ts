@@ -11,6 +11,7 @@ import { loadKeys } from './kit/keys.ts'
 import { createLimits } from './kit/limits.ts'
 import { createLog } from './kit/log.ts'
 import { createMailer } from './kit/mail.ts'
+import { readNodeId } from './kit/node-id.ts'
 import { operatorSecrets } from './kit/operator-secret.ts'
 import { createPasswords } from './kit/passwords.ts'
 import { hearOwnCommits, listenForRevocations } from './kit/revocations.ts'
@@ -28,6 +29,7 @@ export async function createDeps(config: Config, secrets: Secrets, overrides: Ov
   const { newId, randomBytes } = clock
   const now = overrides.now ?? clock.now
   await demandSafeSecrets(config, secrets)
+  const nodeId = await readNodeId(config.dataDir, newId)
   const { db, sql, close } = connect(secrets.databaseUrl)
   made.defer(close)
 
@@ -48,6 +50,7 @@ export async function createDeps(config: Config, secrets: Secrets, overrides: Ov
     sql,
     now,
     newId,
+    nodeId,
     randomBytes,
     log,
     sealer,

@@ -5,6 +5,7 @@ import { fetchMetadata } from './features/ingest/metadata.ts'
 import { removeData } from './features/moderation/remove-data.ts'
 import { purgeLinks } from './features/playback/streams.ts'
 import { examineFile } from './features/playback/examine-file.ts'
+import { tendSeeds, workPublications } from './features/publishing/publishing.ts'
 import { tendAccounts } from './features/users/erasure.ts'
 import { makeExport } from './features/users/exports.ts'
 import { forgetUnverified } from './features/users/retention.ts'
@@ -21,6 +22,8 @@ export const jobHandlers: Record<string, JobHandler> = {
   'mail.send': sendMail,
   'keys.reseal_columns': resealColumns,
   'playback.purge_links': purgeLinks,
+  'publication.tend@node': tendSeeds,
+  'publication.work@node': workPublications,
   'refresh_tokens.wipe_successors': wipeSuccessors,
   'totp.forget_secrets': forgetTotpSecrets,
   'torrent.examine_file': examineFile,

@@ -2,6 +2,7 @@ import { buildApp } from './app.ts'
 import { ConfigError, readConfig } from './config.ts'
 import { createDeps } from './deps.ts'
 import { hasAdmin, makeSetupLink } from './features/auth/set-up.ts'
+import { resumePublications } from './features/publishing/publishing.ts'
 import { jobHandlers, schedule } from './jobs.ts'
 import { startJobs } from './kit/jobs.ts'
 import { logError } from './kit/log.ts'
@@ -16,6 +17,7 @@ const app = await orExplain(() => buildApp(deps))
 const address = await orExplain(() => app.listen({ host: config.host, port: config.port }))
 deps.setPublicUrl(`${config.tls ? 'https' : 'http'}://localhost:${new URL(address).port}`)
 const jobs = await orExplain(() => startJobs(deps, jobHandlers, schedule))
+await orExplain(() => resumePublications(deps))
 const setupLink = (await hasAdmin(deps)) ? undefined : (await makeSetupLink(deps)).url
 const origin = deps.publicUrl()
 process.send?.({ ready: true, urls: { console: origin, api: `${origin}/api/v1`, docs: `${origin}/api/v1/openapi.json` }, setupLink })

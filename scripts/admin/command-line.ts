@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
 import { UsageError } from './faults.ts'
-import { verbs, type Input, type Verb } from './verbs.ts'
+import type { Input, Verb } from './verb.ts'
+import { verbs } from './verbs.ts'
 
 export type Command = { verb: Verb; values: Input['values']; json: boolean; wantsPassword: boolean }
 

@@ -17,8 +17,8 @@ import { CommandFault } from './faults.ts'
  */
 export async function asOperator<T>(env: NodeJS.ProcessEnv, work: (ctx: Ctx) => Promise<T>): Promise<T> {
   try {
-    return await withDatabase(env, (line) => process.stderr.write(`${line}\n`), async ({ config, secrets, urls }) => {
-      await using ctx = await openContext(config, { ...secrets, databaseUrl: urls.app })
+    return await withDatabase(env, (line) => process.stderr.write(`${line}\n`), async ({ config, secrets, urls, instanceUrl }) => {
+      await using ctx = await openContext(config, { ...secrets, databaseUrl: urls.app }, instanceUrl)
       return await work(ctx)
     })
   } catch (error) {
@@ -26,10 +26,11 @@ export async function asOperator<T>(env: NodeJS.ProcessEnv, work: (ctx: Ctx) => 
   }
 }
 
-async function openContext(config: Config, secrets: Secrets): Promise<Ctx & AsyncDisposable> {
+async function openContext(config: Config, secrets: Secrets, instanceUrl: string | undefined): Promise<Ctx & AsyncDisposable> {
   // standard output belongs to the answer
   const log = createLog('error', { write: (line) => void process.stderr.write(line) })
   const deps = await createDeps(config, secrets, { log, engine: noEngine })
+  if (instanceUrl !== undefined) deps.setPublicUrl(instanceUrl)
   const actor = { kind: 'operator' } as const
   const request = { id: `terminal-${process.pid}`, ip: '127.0.0.1', headers: {}, idempotencyKey: null }
   return { ...deps, actor, request, audit: auditFor(deps, actor, request) }
@@ -37,6 +38,7 @@ async function openContext(config: Config, secrets: Secrets): Promise<Ctx & Asyn
 
 /** Never a query's values: drizzle puts them into its messages, and they may be hashes and addresses. */
 function faultOf(error: unknown): CommandFault {
+  if (error instanceof CommandFault) return error
   if (error instanceof AppError) return new CommandFault(error.code, error.message)
   if (error instanceof ConfigError) return new CommandFault('settings', error.message)
   if (error instanceof SetUpFault) return new CommandFault('set_up', error.message)
@@ -54,6 +56,10 @@ const noEngine: EngineClient = {
   metadata: refused,
   warm: refused,
   buffered: refused,
+  stage: refused,
+  publish: refused,
+  discard: refused,
+  seed: refused,
   remove: refused,
   evict: refused,
   stats: refused,

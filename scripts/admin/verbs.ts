@@ -3,32 +3,17 @@
  * Features are imported where they are used, because loading them takes longer than saying that an option is missing.
  */
 import { randomInt } from 'node:crypto'
-import type { ParseArgsOptionsConfig } from 'node:util'
 import { z } from 'zod'
 import { Email, Role } from '../../server/features/auth/contract.ts'
 import { NewInvite } from '../../server/features/invites/contract.ts'
 import type { ListedApiKey } from '../../server/features/api-keys/api-keys.ts'
 import type { ListedUser } from '../../server/features/users/list-users.ts'
-import type { Ctx } from '../../server/kit/context.ts'
 import { scopes } from '../../server/kit/permissions.ts'
 import { line } from '../../server/kit/zod.ts'
 import { readExpiry } from './expiry.ts'
 import { UsageError } from './faults.ts'
-
-/** `json` is the whole answer for programs, `text` the same for people. */
-export type Answer = { json: unknown; text: string }
-/** `password` is what came on standard input, if the verb takes one. */
-export type Input = { values: Record<string, string | boolean | string[] | undefined>; password: string | null; now: Date }
-export type Verb = {
-  usage: string
-  about: string
-  options: ParseArgsOptionsConfig
-  /** Reads the options, before the database is opened. @throws UsageError @returns what does the work */
-  prepare(input: Input): (ctx: Ctx) => Promise<Answer>
-}
-
-const text = { type: 'string' } as const
-const flag = { type: 'boolean' } as const
+import { publishingVerbs } from './publishing-verbs.ts'
+import { flag, read, text, type Input, type Verb } from './verb.ts'
 
 export const verbs: Record<string, Verb> = {
   'setup-link': {
@@ -165,6 +150,8 @@ export const verbs: Record<string, Verb> = {
       }
     },
   },
+
+  ...publishingVerbs,
 }
 
 const asLine = ({ id, email, role, createdAt, banned }: ListedUser) => [id, role.padEnd(9), createdAt.slice(0, 10), email, banned ? '(banned)' : ''].join('  ').trimEnd()
@@ -173,16 +160,6 @@ const keyAsLine = ({ id, name, scopes, trusted, createdAt, expiresAt, lastUsedAt
   const day = (moment: Date) => moment.toISOString().slice(0, 10)
   const state = revokedAt ? `revoked ${day(revokedAt)}` : `${expiresAt > now ? 'expires' : 'expired'} ${day(expiresAt)}`
   return [id, `made ${day(createdAt)}`, state, lastUsedAt ? `used ${day(lastUsedAt)}` : 'never used', scopes.join(','), trusted ? 'trusted' : 'untrusted', name].join('  ')
-}
-
-/** One option by its schema. @throws UsageError that names the option, not its value */
-function read<T extends z.ZodType>(schema: T, option: string, values: Input['values']): z.output<T> {
-  const result = schema.safeParse(values[option])
-  if (result.success) return result.data
-  if (values[option] === undefined) throw new UsageError(`--${option} is missing.`)
-  const [issue] = result.error.issues
-  const allowed = issue?.code === 'invalid_value' ? `: one of ${issue.values.join(', ')}` : ''
-  throw new UsageError(`--${option} is not valid${allowed}.`)
 }
 
 function readDays({ days = '7' }: Input['values']): number {

@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readThrough, startTestEngine } from '../../server/test/engine.ts'
 import { startSwarm } from '../../server/test/swarm.ts'
 import { isPresent } from './presence.ts'
-import { seedWithAria2 } from './seeders.ts'
+import { seedWithAria2 } from './clients.ts'
 
 const MiB = 1024 * 1024
 

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestApp, type TestApp } from '../../server/test/app.ts'
 import { startSwarm } from '../../server/test/swarm.ts'
 import { isPresent, type Peer } from './presence.ts'
-import { seedWithAria2, seedWithLibtorrent, type SeedOrder } from './seeders.ts'
+import { seedWithAria2, seedWithLibtorrent, type SeedOrder } from './clients.ts'
 
 const run = promisify(execFile)
 const clip = fileURLToPath(new URL('../demo/clip.mp4', import.meta.url))

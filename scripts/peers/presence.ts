@@ -7,8 +7,9 @@ export const unpackedPeers = fileURLToPath(new URL('../../.cache/peers', import.
 
 /** Programs that nobody here wrote, as Debian packages them (its Python, not another that may come first); only tests use them. */
 export const peers = {
-  aria2: { package: 'aria2', as: 'a seeder', ask: ['aria2c', '--version'] },
-  libtorrent: { package: 'python3-libtorrent', as: 'a seeder', ask: ['/usr/bin/python3', '-c', 'import libtorrent'] },
+  aria2: { package: 'aria2', as: 'a client', ask: ['aria2c', '--version'] },
+  libtorrent: { package: 'python3-libtorrent', as: 'a client', ask: ['/usr/bin/python3', '-c', 'import libtorrent'] },
+  transmission: { package: 'transmission-cli', as: 'a client', ask: ['transmission-cli', '--version'] },
   ffmpeg: { package: 'ffmpeg', as: 'a player', ask: ['ffprobe', '-version'] },
   nginx: { package: 'nginx', as: 'a file server', ask: [`${unpackedPeers}/nginx/usr/sbin/nginx`, '-v'], unpacked: true },
   mpv: { package: 'mpv', as: 'a player', ask: ['mpv', '--version'] },

@@ -18,11 +18,12 @@ export interface Announcer {
 }
 
 export interface AnnouncerOptions {
-  readonly torrent: Torrent
+  readonly torrent: Pick<Torrent, 'infoHash' | 'announce' | 'length' | 'downloaded' | 'uploaded' | 'received' | 'destroyed'>
   readonly reach: Reach
   readonly peerId: string
   readonly port: number
-  readonly onPeer: (peer: string) => void
+  /** `leechers`: how many peers lack a part, as the tracker says; null where it does not say. */
+  readonly onPeer: (peer: string, leechers: number | null) => void
   readonly onAnnounced: () => void
 }
 
@@ -78,12 +79,12 @@ export function announce(options: AnnouncerOptions): Announcer {
     tracker.askedAt = performance.now()
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(answerMs)])
     tracker.asking = askNow(tracker, tracker.known ? event : 'started', signal).then(
-      ({ intervalSeconds, peers }) => {
+      ({ intervalSeconds, peers, leechers }) => {
         tracker.failures = 0
         if (closed) return
         tracker.known = true
         options.onAnnounced()
-        for (const peer of peers.slice(0, mostPeers)) if (!torrent.destroyed) options.onPeer(peer)
+        for (const peer of peers.slice(0, mostPeers)) if (!torrent.destroyed) options.onPeer(peer, leechers)
         again(tracker, Math.min(Math.max(intervalSeconds || seconds.usual, seconds.least), seconds.most))
       },
       () => {

@@ -100,6 +100,27 @@ export class Cache {
     return { release }
   }
 
+  /** Room among what is published for something that has no info-hash yet, under a name until it has. It may grow. @throws StorageFull */
+  async reserve(name: string, bytes: number): Promise<void> {
+    await this.#scanned
+    const share = this.#ledger.shareOf(name, true)
+    const [entry] = share.segments.size > 0 ? share.segments.values() : [this.#ledger.add(share, { fileIndex: 0, segment: 0 }, 0, Date.now())]
+    if (!entry) return
+    await this.#free.look(growthOf(entry, bytes))
+    if (this.#fits(entry, bytes)) this.#grow(entry, bytes)
+    else await this.#inTurn(() => this.#makeRoom(entry, bytes, false))
+  }
+
+  /** What was reserved under a name has become these segments of a published torrent, or nothing. */
+  settle(name: string, becomes: { readonly infoHash: string; readonly segments: readonly StoredSegment[] } | null): void {
+    for (const entry of [...(this.#ledger.shares.get(name)?.segments.values() ?? [])]) this.#ledger.forget(entry)
+    this.#ledger.shares.delete(name)
+    if (!becomes) return
+    const share = this.#ledger.shareOf(becomes.infoHash, true)
+    this.setPublished(becomes.infoHash, true)
+    for (const segment of becomes.segments) this.#ledger.add(share, segment, segment.size, Date.now())
+  }
+
   /** Segments dropped so far. */
   get evictions(): number {
     return this.#evictor.evictions

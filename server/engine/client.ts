@@ -23,7 +23,18 @@ export interface EngineClient extends AsyncDisposable {
   warm(source: TorrentSource, forMs: number): Promise<void>
   /** What of a file is on disk and how it comes in; null while nobody reads the torrent. */
   buffered(file: EngineInput<'buffered'>): Promise<EngineReply<'buffered'>>
-  /** Ends its readers, leaves the swarm, deletes its data. */
+  /** Room for files of these lengths, so far, among what is published; their segments may then be written (`publishFiles` does it all). */
+  stage(wanted: EngineInput<'stage'>): Promise<void>
+  /** Takes what was staged for the torrent's data, which is never dropped for room from now on. */
+  publish(wanted: EngineInput<'publish'>): Promise<void>
+  /** Lets go of what was staged; safe to call when nothing was. */
+  discard(id: string): Promise<void>
+  /**
+   * From now on, also after a crash of the engine, offers these published torrents to peers, and no others. Resolves with the
+   * info-hashes of those that are not published here.
+   */
+  seed(torrents: EngineInput<'seed'>['torrents']): Promise<string[]>
+  /** Ends its readers, leaves the swarm, deletes its data, published or not. */
   remove(infoHash: string): Promise<void>
   /** Drops what no reader needs of a torrent, or of one file of it; resolves with how many bytes that freed. */
   evict(infoHash: string, fileIndex?: number): Promise<number>
@@ -77,6 +88,8 @@ class SupervisedEngine implements EngineClient {
   #readers = new Map<number, Reader>()
   #lastReaderId = 0
   #crashes = 0
+  /** What an engine that takes the place of a crashed one is to offer. */
+  #seeds: EngineInput<'seed'>['torrents'] = []
   #closing = new AbortController()
 
   constructor({ settings, onEvent = () => {}, nodeArguments = [], heartbeatMs = 5_000 }: EngineOptions) {
@@ -99,6 +112,7 @@ class SupervisedEngine implements EngineClient {
     })
     this.#process = engine
     const { port } = await engine.request('configure', this.#settings)
+    if (this.#seeds.length > 0) await engine.request('seed', { torrents: this.#seeds })
     engine.watch(this.#heartbeatMs)
     // The same port after a crash: peers that knew us find us again.
     this.#settings = { ...this.#settings, port }
@@ -135,7 +149,25 @@ class SupervisedEngine implements EngineClient {
     return (await this.#engine()).request('buffered', file)
   }
 
+  async stage(wanted: EngineInput<'stage'>): Promise<void> {
+    await (await this.#engine()).request('stage', wanted)
+  }
+
+  async publish(wanted: EngineInput<'publish'>): Promise<void> {
+    await (await this.#engine()).request('publish', wanted)
+  }
+
+  async discard(id: string): Promise<void> {
+    await (await this.#engine()).request('discard', { id })
+  }
+
+  async seed(torrents: EngineInput<'seed'>['torrents']): Promise<string[]> {
+    this.#seeds = torrents
+    return (await (await this.#engine()).request('seed', { torrents })).missing
+  }
+
   async remove(infoHash: string): Promise<void> {
+    this.#seeds = this.#seeds.filter((seed) => seed.infoHash !== infoHash)
     await (await this.#engine()).request('remove', { infoHash })
   }
 

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { infoHashPattern } from '../lib/infohash.ts'
+import { torrentLimits } from '../lib/torrent.ts'
 
 const infoHash = z.string().regex(infoHashPattern)
 const position = z.int().min(0)
@@ -59,8 +60,6 @@ export const OpenTorrent = z.strictObject({
   torrent: bytes,
   trackers: z.array(z.string()),
   peers,
-  /** The operator's own: not counted against the viewers' budget, never dropped for room. */
-  published: z.boolean().default(false),
 })
 export const FetchMetadata = z.strictObject({ infoHash, trackers: z.array(z.string()), peers, timeoutMs: z.int().min(1) })
 /**
@@ -75,6 +74,15 @@ export const Evict = z.strictObject({ infoHash, fileIndex: z.int().min(0).option
 export const Warm = z.strictObject({ infoHash, forMs: z.int().min(1).max(60_000) })
 /** What of a file is there, and how it comes in. */
 export const BufferedFile = z.strictObject({ infoHash, fileIndex: z.int().min(0) })
+/** Names what is being published until its info-hash is known. */
+const publicationId = z.string().regex(/^[0-9a-f-]{1,64}$/)
+/** Makes room for files of these lengths, so far, among what is published, and the folder in which the server writes their segments. */
+export const Stage = z.strictObject({ id: publicationId, lengths: z.array(position).max(torrentLimits.files) })
+/** Takes what was staged for the torrent's data: from now on it is the operator's own, and nothing of it is dropped for room. */
+export const Publish = z.strictObject({ id: publicationId, infoHash, torrent: bytes })
+export const Discard = z.strictObject({ id: publicationId })
+/** From now on offers these published torrents to peers, and no others. */
+export const Seed = z.strictObject({ torrents: z.array(z.strictObject({ infoHash, trackers: z.array(z.string()) })).max(100_000) })
 export const InfoHashOnly = z.strictObject({ infoHash })
 const Nothing = z.strictObject({})
 
@@ -89,6 +97,10 @@ export const FromServer = z.union([
     request('want', Want),
     request('warm', Warm),
     request('buffered', BufferedFile),
+    request('stage', Stage),
+    request('publish', Publish),
+    request('discard', Discard),
+    request('seed', Seed),
     request('remove', InfoHashOnly),
     request('evict', Evict),
     request('stats', Nothing),
@@ -128,6 +140,7 @@ export const CacheStats = z.object({
   /** What counts against the viewers' budget, and that budget. */
   usedBytes: z.int(),
   budgetBytes: z.int(),
+  /** Of what is published, and of what is about to be: room is taken before it is written. */
   publishedBytes: z.int(),
   /** Of the disk; null where it does not say. */
   freeBytes: z.int().nullable(),
@@ -137,8 +150,8 @@ export const CacheStats = z.object({
 })
 export type CacheStats = z.infer<typeof CacheStats>
 
-/** `torrents` are those active now; the totals count all since the engine started. */
-export const EngineStats = z.object({ torrents: z.array(TorrentStats), fetchedBytes: z.int(), sentBytes: z.int(), cache: CacheStats })
+/** `torrents` are those active now; `seeds` are published ones on offer, most of them asleep; the totals count all since the engine started. */
+export const EngineStats = z.object({ torrents: z.array(TorrentStats), seeds: z.int(), fetchedBytes: z.int(), sentBytes: z.int(), cache: CacheStats })
 export type EngineStats = z.infer<typeof EngineStats>
 
 /** Stretches of the file on disk, verified, `end` excluded, ascending: the longest of very many. Speeds are the torrent's, in bytes per second. */
@@ -153,6 +166,11 @@ export const engineReplies = {
   warm: z.null(),
   /** Null while nobody reads the torrent. */
   buffered: FileBuffer.nullable(),
+  stage: z.null(),
+  publish: z.null(),
+  discard: z.null(),
+  /** Those that are not published here. */
+  seed: z.object({ missing: z.array(infoHash) }),
   remove: z.null(),
   evict: z.object({ freedBytes: z.int() }),
   stats: EngineStats,
@@ -165,12 +183,13 @@ export type EngineReply<Op extends EngineOp> = z.infer<(typeof engineReplies)[Op
  * - `unavailable`: the engine is not running, or crashed while it was asked
  * - `storage_full`, `storage_failed`: the disk took no more, or failed
  * - `removed`: the torrent was removed while it was read
+ * - `not_staged`: the engine knows nothing of what is to be published: it was started anew meanwhile
  * - `not_open`: the engine does not know the torrent (the client opens it and asks again)
  * - `refused`: a torrent, file or range that makes no sense
  * - `listen_failed`: the port is taken or not allowed
  * - `aborted`: the reader was let go
  */
-export const EngineErrorCode = z.enum(['swarm_timeout', 'unavailable', 'storage_full', 'storage_failed', 'removed', 'not_open', 'refused', 'listen_failed', 'aborted', 'internal'])
+export const EngineErrorCode = z.enum(['swarm_timeout', 'unavailable', 'storage_full', 'storage_failed', 'removed', 'not_staged', 'not_open', 'refused', 'listen_failed', 'aborted', 'internal'])
 export type EngineErrorCode = z.infer<typeof EngineErrorCode>
 
 export class EngineError extends Error {

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import type WebTorrent from 'webtorrent'
+import type { Torrent } from 'webtorrent'
 import { usableTrackers } from '../lib/addresses.ts'
 import { PieceMap } from '../lib/piece-map.ts'
 import { parseTorrentFile, TorrentRefused, type TorrentInfo } from '../lib/torrent.ts'
@@ -7,7 +8,9 @@ import { ActiveTorrent } from './active-torrent.ts'
 import { Cache } from './cache.ts'
 import { EngineError, type EngineReply, type EngineRequest, type EngineSettings, type FromEngine } from './contract.ts'
 import { searchMetadata, type MetadataSearch } from './metadata.ts'
+import { Publications } from './publications.ts'
 import { createReach } from './reach.ts'
+import { Seeds } from './seeds.ts'
 import { joinSwarm } from './swarm-client.ts'
 import { raiseWall } from './wall.ts'
 
@@ -17,6 +20,12 @@ type Emit = (event: Exclude<FromEngine, { kind: 'reply' }>) => void
 /** Warm torrents at once: what a person opens in a minute; each has as many connections as one that is read. */
 const mostWarm = 8
 
+/** Published torrents that are awake for peers: so many, and so many pieces of them all, as memory goes by pieces. */
+const mostAwake = { torrents: 32, pieces: 200_000 }
+/** How long one may take to wake, and how long it then stays awake without sending anything, at least. */
+const wakeMs = 8_000
+const leastAwakeMs = 10_000
+
 interface Known {
   readonly info: TorrentInfo
   readonly trackers: string[]
@@ -25,6 +34,8 @@ interface Known {
   active: ActiveTorrent | null
   /** Runs while it is known but not active. */
   forget: NodeJS.Timeout | null
+  /** What it had sent when that was last looked at. */
+  sentBytes: number
 }
 
 /** What the engine knows: torrents that are open, which of them are active, who reads what. */
@@ -42,6 +53,11 @@ export class Engine {
   /** Torrents on their way out, by info-hash: the folder is theirs until then. */
   #leaving = new Map<string, Promise<unknown>>()
   #confirmed = new Map<string, PieceMap>()
+  #publications: Publications
+  #seeds: Seeds
+  /** Published ones that are active, the one that has sent nothing for longest first. */
+  #awake = new Set<Known>()
+  #opening = new Map<string, Promise<Known>>()
   #gone = { fetchedBytes: 0, sentBytes: 0 }
 
   static async start(settings: EngineSettings, emit: Emit): Promise<Engine> {
@@ -49,29 +65,139 @@ export class Engine {
     const reach = createReach(settings)
     raiseWall(reach, localDiscovery(settings))
     const onBan = (infoHash: string, detail: string) => emit({ kind: 'notice', event: 'peer_banned', infoHash, detail })
-    return new Engine(await joinSwarm(settings, reach, onBan), settings, emit)
+    const cache = new Cache({ ...settings, onEvent: (event) => emit({ kind: 'notice', ...event }) })
+    const publications = await Publications.open(settings.dataDir, cache)
+    let engine: Engine | null = null
+    const seeds = new Seeds({ isPublished: (infoHash) => publications.has(infoHash), wake: async (infoHash) => engine?.wake(infoHash) })
+    engine = new Engine({ client: await joinSwarm(settings, reach, seeds, onBan), settings, emit, cache, publications, seeds })
+    return engine
   }
 
-  private constructor(client: WebTorrent, settings: EngineSettings, emit: Emit) {
+  private constructor({ client, settings, emit, cache, publications, seeds }: { client: WebTorrent; settings: EngineSettings; emit: Emit; cache: Cache; publications: Publications; seeds: Seeds }) {
     this.#client = client
     this.#settings = settings
     this.#emit = emit
-    this.#cache = new Cache({ ...settings, onEvent: (event) => emit({ kind: 'notice', ...event }) })
+    this.#cache = cache
+    this.#publications = publications
+    this.#seeds = seeds
     this.port = client.torrentPort
   }
 
-  open({ infoHash, torrent, trackers, peers, published }: Input<'open'>): EngineReply<'open'> {
-    let known = this.#known.get(infoHash)
+  async open({ infoHash, torrent, trackers, peers }: Input<'open'>): Promise<EngineReply<'open'>> {
+    const published = this.#publications.has(infoHash)
+    let known = this.#known.get(infoHash) ?? (published ? await this.#openPublished(infoHash) : null)
     if (!known) {
       const info = parse(torrent)
       if (info.infoHash !== infoHash) throw new EngineError('refused', 'The torrent has another info-hash.')
-      known = { info, trackers: this.#usable(infoHash, trackers), peers, published, active: null, forget: null }
-      this.#known.set(infoHash, known)
-      this.#cache.setPublished(infoHash, published)
-      this.#forgetLater(known)
+      known = this.#know({ info, trackers: this.#usable(infoHash, trackers), peers, published })
     }
     const { pieceLength, files } = known.info
     return { pieceLength, files: files.map(({ index, lengthBytes }) => ({ index, lengthBytes })) }
+  }
+
+  #know(torrent: Pick<Known, 'info' | 'trackers' | 'peers' | 'published'>): Known {
+    const known: Known = { ...torrent, active: null, forget: null, sentBytes: 0 }
+    this.#known.set(torrent.info.infoHash, known)
+    this.#cache.setPublished(torrent.info.infoHash, torrent.published)
+    this.#forgetLater(known)
+    return known
+  }
+
+  /** A published torrent as it lies here, read once however many ask. */
+  #openPublished(infoHash: string): Promise<Known> {
+    const opening = this.#opening.get(infoHash) ?? (async () => {
+      await this.#leaving.get(infoHash)
+      const info = await this.#publications.read(infoHash)
+      if (!this.#publications.has(infoHash)) throw new EngineError('removed', 'The torrent was removed.')
+      return this.#known.get(infoHash) ?? this.#know({ info, trackers: [], peers: [], published: true }) // `seeds` speaks with its trackers
+    })().finally(() => this.#opening.delete(infoHash))
+    this.#opening.set(infoHash, opening)
+    return opening
+  }
+
+  stage(wanted: Input<'stage'>): Promise<void> {
+    return this.#publications.stage(wanted)
+  }
+
+  async publish(wanted: Input<'publish'>): Promise<void> {
+    const { infoHash } = wanted
+    await this.#cache.refresh()
+    await this.#publications.publish(wanted, async () => {
+      // What viewers had fetched of it gives way; players come back by their next range.
+      const known = this.#known.get(infoHash)
+      known?.active?.fail('unavailable', 'The torrent is being published.')
+      if (known) this.#leave(known)
+      await this.#leaving.get(infoHash)
+      this.#confirmed.delete(infoHash)
+      await this.#cache.remove(infoHash)
+    })
+  }
+
+  discard({ id }: Input<'discard'>): Promise<void> {
+    return this.#publications.discard(id)
+  }
+
+  seed({ torrents }: Input<'seed'>): EngineReply<'seed'> {
+    const isHere = ({ infoHash }: { readonly infoHash: string }) => this.#publications.has(infoHash)
+    const gone = this.#seeds.set(torrents.filter(isHere).map(({ infoHash, trackers }) => ({ infoHash, trackers: this.#usable(infoHash, trackers) })))
+    // Those newly offered as well: awake while withheld, they know of no trackers.
+    for (const infoHash of [...gone, ...torrents.map((torrent) => torrent.infoHash)]) {
+      const known = this.#known.get(infoHash)
+      if (known?.active && known.active.stats().readers === 0 && !this.#awake.has(known)) this.#leave(known)
+    }
+    return { missing: torrents.filter((torrent) => !isHere(torrent)).map(({ infoHash }) => infoHash) }
+  }
+
+  /** Has a seed's torrent in the swarm, ready for peers. Rejects when those that are awake leave no room. */
+  async wake(infoHash: string): Promise<void> {
+    const known = this.#known.get(infoHash) ?? (await this.#openPublished(infoHash))
+    if (!this.#seeds.has(infoHash)) return
+    if (known.forget) clearTimeout(known.forget)
+    if (!known.active) {
+      this.#makeRoomToWake(known)
+      known.active = this.#activate(known)
+    }
+    this.#awake.add(known)
+    known.active.keep(Math.max(this.#settings.idleMs, leastAwakeMs))
+    await this.#inSwarm(infoHash)
+  }
+
+  #makeRoomToWake({ info }: Known): void {
+    const piecesOf = (known: Known) => known.info.pieceHashes.length / 20
+    const isIdle = ({ active }: Known) => (active?.stats().readers ?? 0) === 0 && (active?.stats().uploadSpeed ?? 0) === 0
+    const isFull = () => this.#awake.size >= mostAwake.torrents || (this.#awake.size > 0 && [...this.#awake].reduce((sum, known) => sum + piecesOf(known), info.pieceHashes.length / 20) > mostAwake.pieces)
+    while (isFull()) {
+      const idle = [...this.#awake].find(isIdle)
+      if (!idle) throw new EngineError('unavailable', 'Too many published torrents are being sent.')
+      this.#leave(idle)
+    }
+  }
+
+  /** Resolves when a torrent takes peers. */
+  async #inSwarm(infoHash: string): Promise<void> {
+    if (this.#client.torrents.some((torrent) => torrent.infoHash === infoHash && torrent.ready)) return
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onReady = (torrent: Torrent) => { if (torrent.infoHash === infoHash) resolve() }
+    const timer = setTimeout(() => reject(new EngineError('unavailable', 'The torrent did not wake in time.')), wakeMs)
+    this.#client.on('torrent', onReady)
+    try {
+      await promise
+    } finally {
+      clearTimeout(timer)
+      this.#client.off('torrent', onReady)
+    }
+  }
+
+  /** Nobody has read it for a while: a seed that sent something meanwhile stays. */
+  #onIdle(known: Known): void {
+    const { active } = known
+    const { sentBytes = 0, peers = 0 } = active?.stats() ?? {}
+    const isServing = this.#seeds.has(known.info.infoHash) && peers > 0 && sentBytes > known.sentBytes
+    if (!active || !isServing) return this.#leave(known)
+    known.sentBytes = sentBytes
+    this.#awake.delete(known)
+    this.#awake.add(known)
+    active.keep(Math.max(this.#settings.idleMs, leastAwakeMs))
   }
 
   async metadata({ infoHash, trackers, ...wanted }: Input<'metadata'>): Promise<EngineReply<'metadata'>> {
@@ -134,7 +260,9 @@ export class Engine {
     const known = this.#known.get(infoHash)
     known?.active?.fail('removed', 'The torrent was removed.')
     if (known) this.#leave(known)
-    const removed = Promise.resolve(this.#leaving.get(infoHash)).then(() => this.#cache.remove(infoHash))
+    this.#seeds.remove(infoHash)
+    const unpublished = this.#publications.remove(infoHash)
+    const removed = Promise.all([this.#leaving.get(infoHash), unpublished]).then(() => this.#cache.remove(infoHash))
     this.#keepLeaving(infoHash, removed)
     this.#confirmed.delete(infoHash)
     await removed
@@ -142,6 +270,7 @@ export class Engine {
 
   async evict({ infoHash, fileIndex }: Input<'evict'>): Promise<EngineReply<'evict'>> {
     await this.#leaving.get(infoHash)
+    if (this.#publications.has(infoHash)) return { freedBytes: 0 } // the operator's own stays
     return { freedBytes: await this.#cache.evict(infoHash, fileIndex) }
   }
 
@@ -149,13 +278,13 @@ export class Engine {
     const cache = await this.#cache.stats()
     const torrents = [...this.#known.values()].flatMap(({ active }) => active?.stats() ?? [])
     const total = (key: 'fetchedBytes' | 'sentBytes') => torrents.reduce((sum, torrent) => sum + torrent[key], this.#gone[key])
-    return { torrents, fetchedBytes: total('fetchedBytes'), sentBytes: total('sentBytes'), cache }
+    return { torrents, seeds: this.#seeds.size, fetchedBytes: total('fetchedBytes'), sentBytes: total('sentBytes'), cache }
   }
 
   /** Writes down what is known of the pieces. */
   async close(): Promise<void> {
     for (const known of this.#known.values()) this.#leave(known)
-    await Promise.allSettled(this.#leaving.values())
+    await Promise.allSettled([...this.#leaving.values(), this.#seeds.close()])
   }
 
   #activate(known: Known): ActiveTorrent {
@@ -178,7 +307,7 @@ export class Engine {
         this.#readers.delete(readerId)
         this.#emit({ kind: 'failed', readerId, error: { code, message } })
       },
-      onIdle: () => this.#leave(known),
+      onIdle: () => this.#onIdle(known),
     })
   }
 
@@ -187,6 +316,7 @@ export class Engine {
     const { active, info: { infoHash } } = known
     if (known.forget) clearTimeout(known.forget)
     this.#warm.delete(known)
+    this.#awake.delete(known)
     if (this.#known.get(infoHash) === known) {
       this.#known.delete(infoHash)
       this.#emit({ kind: 'closed', infoHash })

@@ -49,9 +49,11 @@ function readAnswer(answer: Bencoded): Announced {
   const failure = entryOf(answer, 'failure reason')
   if (failure !== undefined) throw new Error(failure instanceof Uint8Array ? Buffer.from(failure.subarray(0, 200)).toString() : 'refused')
   const interval = entryOf(answer, 'interval')
+  const leechers = entryOf(answer, 'incomplete')
   const peers = [['peers', 4], ['peers6', 6]] as const
   return {
     intervalSeconds: typeof interval === 'number' ? interval : 0,
+    leechers: typeof leechers === 'number' ? leechers : null,
     peers: peers.flatMap(([key, family]) => {
       const value = entryOf(answer, key)
       if (value instanceof Uint8Array) return readCompact(value, family)

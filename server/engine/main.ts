@@ -52,6 +52,10 @@ async function answer(request: EngineRequest): Promise<EngineReply<EngineRequest
     case 'want': return (await engine.want(request.input)) ?? null
     case 'warm': return engine.warm(request.input) ?? null
     case 'buffered': return engine.buffered(request.input)
+    case 'stage': return (await engine.stage(request.input)) ?? null
+    case 'publish': return (await engine.publish(request.input)) ?? null
+    case 'discard': return (await engine.discard(request.input)) ?? null
+    case 'seed': return engine.seed(request.input)
     case 'remove': return (await engine.remove(request.input)) ?? null
     case 'evict': return engine.evict(request.input)
     case 'stats': return engine.stats()

@@ -79,8 +79,8 @@ export class EngineProcess {
   open(source: TorrentSource): Promise<TorrentLayout> {
     const known = this.#opened.get(source.infoHash)
     if (known) return known
-    const opening = source.load().then(({ torrent, trackers, peers = [], published = false }) =>
-      this.request('open', { infoHash: source.infoHash, torrent, trackers: [...trackers], peers: [...peers], published }))
+    const opening = source.load().then(({ torrent, trackers, peers = [] }) =>
+      this.request('open', { infoHash: source.infoHash, torrent, trackers: [...trackers], peers: [...peers] }))
     this.#opened.set(source.infoHash, opening)
     opening.catch(() => this.#opened.delete(source.infoHash))
     return opening

@@ -3,7 +3,7 @@ import { EngineError } from './contract.ts'
 /** A torrent the engine may be asked to open; `load` is called only when it does not know it (any more). */
 export interface TorrentSource {
   readonly infoHash: string
-  readonly load: () => Promise<{ readonly torrent: Uint8Array; readonly trackers: readonly string[]; readonly peers?: readonly string[]; readonly published?: boolean }>
+  readonly load: () => Promise<{ readonly torrent: Uint8Array; readonly trackers: readonly string[]; readonly peers?: readonly string[] }>
 }
 
 export interface WantedRange {

@@ -15,12 +15,20 @@ export interface SegmentSpan extends SegmentOfFile { readonly path: string; read
 /** Beside them, Node's compile cache of the engine's own code. */
 export const compiledFolder = 'compiled'
 
+/** What is being published lies here, a folder for each, until it is whole; the engine empties it when it starts. */
+export const stagingFolder = 'staging'
+
+/** A `.torrent` for each info-hash whose bytes are the operator's own: with it, they count as published. */
+export const publishedFolder = 'published'
+
 export const torrentFolder = (infoHash: string): string => infoHash
 
 export const segmentName = ({ fileIndex, segment }: SegmentOfFile): string => `${fileIndex}-${segment}`
 
 export const segmentPath = (infoHash: string, fileIndex: number, segment: number): string =>
   join(torrentFolder(infoHash), segmentName({ fileIndex, segment }))
+
+export const stagedPath = (id: string, segment: SegmentOfFile): string => join(stagingFolder, id, segmentName(segment))
 
 /** Null for a name that is no segment's. */
 export function segmentOfName(name: string): SegmentOfFile | null {

@@ -9,6 +9,7 @@ import { infoHashOf } from '../lib/infohash.ts'
 import { dialPeer, message, startPeer } from '../test/scripted-peer.ts'
 import { EngineSettings } from './contract.ts'
 import { createReach, type Reach } from './reach.ts'
+import { Seeds } from './seeds.ts'
 import { joinSwarm } from './swarm-client.ts'
 import { raiseWall } from './wall.ts'
 
@@ -21,7 +22,7 @@ const reach: Reach = {
 const settings = EngineSettings.parse({ dataDir: '/nowhere', host: '127.0.0.1', port: 0, allowPrivateAddresses: false, cacheBytes: 1, publishedBytes: 0, freeSpaceBytes: 0, windowBytes: 1, idleMs: 0, connectionsPerTorrent: 10, discovery: { dht: false, pex: true, lsd: false, upnp: false } })
 
 async function join(trackers: string[], infoHash = randomBytes(20).toString('hex')) {
-  const client = await joinSwarm(settings, reach, () => {})
+  const client = await joinSwarm(settings, reach, new Seeds({ isPublished: () => false, wake: async () => {} }), () => {})
   onTestFinished(() => new Promise<void>((resolve) => client.destroy(() => resolve())))
   const torrent = client.add({ infoHash, announce: trackers, urlList: [], peerAddresses: [] }, { deselect: true })
   return { client, torrent, infoHash, heard: heardBy(torrent) }

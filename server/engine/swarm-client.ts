@@ -3,6 +3,7 @@ import { EngineError, type EngineSettings } from './contract.ts'
 import { createDials } from './dials.ts'
 import { guardIncoming } from './incoming.ts'
 import type { Reach } from './reach.ts'
+import type { Seeds } from './seeds.ts'
 import { guardTorrent } from './torrent-guard.ts'
 import { createUploads } from './uploads.ts'
 import { UtMetadata } from './ut-metadata.ts'
@@ -18,7 +19,7 @@ const mostBanLists = 1_000
  * The BitTorrent client: TCP peers from trackers, and of what calls out by itself only what is switched on. Everything a
  * stranger can do to it is bounded here, by guards of our own around it. Rejects with `listen_failed`.
  */
-export async function joinSwarm(settings: EngineSettings, reach: Reach, onBan: (infoHash: string, offence: string) => void): Promise<WebTorrent> {
+export async function joinSwarm(settings: EngineSettings, reach: Reach, seeds: Seeds, onBan: (infoHash: string, offence: string) => void): Promise<WebTorrent> {
   const { host, port, connectionsPerTorrent, connections, discovery } = settings
   await guardWires({ uploads: createUploads(settings.uploadBytesPerSecond), extensions: { ut_metadata: UtMetadata, ut_pex: UtPex } })
   const client = new WebTorrent({
@@ -42,7 +43,7 @@ export async function joinSwarm(settings: EngineSettings, reach: Reach, onBan: (
   const count = (key: '_numConns' | '_numPending') => client.torrents.reduce((sum, torrent) => sum + torrent[key], 0)
   const hasRoom = () => count('_numConns') + count('_numPending') < connections && count('_numPending') < mostHalfOpen
   Object.defineProperty(client, 'maxConns', { get: () => (hasRoom() ? connectionsPerTorrent : 0) })
-  guardIncoming(client, { reach, settings, hasRoom })
+  guardIncoming(client, { reach, settings, seeds, hasRoom })
 
   const dials = createDials(settings.connectsPerAddress)
   const bans = new Map<string, Set<string>>()
@@ -54,7 +55,7 @@ export async function joinSwarm(settings: EngineSettings, reach: Reach, onBan: (
       bans.delete(torrent.infoHash)
       bans.set(torrent.infoHash, banned)
       for (const oldest of bans.keys()) if (bans.size > mostBanLists) bans.delete(oldest)
-      guardTorrent(torrent, { client, settings, reach, dials, banned, onBan: (offence) => onBan(torrent.infoHash, offence) })
+      guardTorrent(torrent, { client, settings, reach, dials, seeds, banned, onBan: (offence) => onBan(torrent.infoHash, offence) })
       // Room that one torrent leaves is for all.
       const { removePeer } = torrent
       torrent.removePeer = (peer) => {
@@ -68,6 +69,7 @@ export async function joinSwarm(settings: EngineSettings, reach: Reach, onBan: (
   const fail = (error: unknown) => reject(new EngineError('listen_failed', `Cannot listen for peers on ${host}:${port}: ${String(error)}`))
   client.once('error', fail)
   client.once('listening', () => {
+    seeds.join(client, reach)
     client.off('error', fail) // from here on an error of the client itself is a crash: the server starts another
     resolve(client)
   })

@@ -8,6 +8,7 @@ import type { EngineSettings } from './contract.ts'
 import type { Dials } from './dials.ts'
 import { findLiars } from './liars.ts'
 import type { Reach } from './reach.ts'
+import type { Seeds } from './seeds.ts'
 import { attach, drop, type GuardedWire } from './wire-guard.ts'
 import type { UtMetadata } from './ut-metadata.ts'
 
@@ -16,6 +17,7 @@ export interface TorrentGuardOptions {
   readonly settings: EngineSettings
   readonly reach: Reach
   readonly dials: Dials
+  readonly seeds: Seeds
   /** Banned networks of this torrent, kept from one of its lives to the next. */
   readonly banned: Set<string>
   readonly onBan: (offence: string) => void
@@ -30,7 +32,7 @@ const freeBytes = 1024 * 1024
 const privateSources = new Set<string | undefined>([undefined, 'manual', 'tracker'])
 
 /** Bounds whom a torrent talks to, from the moment webtorrent makes it (controls D3, D6, D7). */
-export function guardTorrent(torrent: Torrent, { client, settings, reach, dials, banned, onBan }: TorrentGuardOptions): void {
+export function guardTorrent(torrent: Torrent, { client, settings, reach, dials, seeds, banned, onBan }: TorrentGuardOptions): void {
   const isBanned = (host: string) => banned.has(networkOf(host))
   const ban = (host: string, offence: string) => {
     if (banned.size >= mostBanned || isBanned(host)) return
@@ -48,7 +50,7 @@ export function guardTorrent(torrent: Torrent, { client, settings, reach, dials,
       return false
     }
     const { host, port } = splitPeer(peer) ?? { host: '', port: 0 }
-    const takes = torrent._peers.size < mostPeers && reach.mayReach(host) && !isBanned(host)
+    const takes = torrent._peers.size < mostPeers && !seeds.isWithheld(torrent.infoHash) && reach.mayReach(host) && !isBanned(host)
       && (settings.allowServicePorts || isPeerPort(port)) && (!torrent.private || privateSources.has(source))
     return takes && addPeer.call(torrent, peer, source)
   }
@@ -69,7 +71,7 @@ export function guardTorrent(torrent: Torrent, { client, settings, reach, dials,
   }
 
   torrent._addIncomingPeer = (peer) => {
-    if (torrent._numConns + torrent._numPending >= client.maxConns) return peer.destroy()
+    if (torrent._numConns + torrent._numPending >= client.maxConns || seeds.isWithheld(torrent.infoHash)) return peer.destroy()
     addIncoming.call(torrent, peer)
   }
 
@@ -77,19 +79,17 @@ export function guardTorrent(torrent: Torrent, { client, settings, reach, dials,
 
   torrent._startDiscovery = () => {
     const { lsd } = client
-    client.lsd = lsd && !torrent.private // webtorrent asks only of DHT and PEX whether the torrent is private
+    const { private: isPrivate = false } = torrent
+    const isQuiet = isPrivate || seeds.isWithheld(torrent.infoHash)
+    client.lsd = lsd && !isQuiet // webtorrent asks only of DHT and PEX whether the torrent is private
+    torrent.private = isQuiet
     startDiscovery.call(torrent)
+    torrent.private = isPrivate
     client.lsd = lsd
     const { discovery } = torrent
     if (!discovery || discovery.tracker) return
-    discovery.tracker = announce({
-      torrent,
-      reach,
-      port: client.torrentPort,
-      peerId: client.peerId,
-      onPeer: (peer) => discovery.emit('peer', peer, 'tracker'),
-      onAnnounced: () => discovery.emit('trackerAnnounce'),
-    })
+    const sink = { onPeer: (peer: string) => void discovery.emit('peer', peer, 'tracker'), onAnnounced: () => void discovery.emit('trackerAnnounce') }
+    discovery.tracker = seeds.attach(torrent, sink) ?? announce({ torrent, reach, port: client.torrentPort, peerId: client.peerId, ...sink })
     if (discovery.lsd) guardLsd(discovery.lsd, torrent.infoHash)
   }
 
@@ -101,12 +101,15 @@ export function guardTorrent(torrent: Torrent, { client, settings, reach, dials,
     utMetadata.serve(torrent.infoHash, torrent.metadata)
     attach(ward, {
       pieces: () => (torrent.metadata ? torrent.pieces.length : null),
-      mayUpload: (bytes) => settings.sharePercent > 0 && torrent.uploaded + bytes <= freeBytes + (torrent.received * settings.sharePercent) / 100,
+      mayUpload: (bytes) => seeds.has(torrent.infoHash) || (!seeds.isWithheld(torrent.infoHash) && isWithinShare(torrent, bytes, settings.sharePercent)),
       onBlock: liars.onBlock,
       onOffence: (wire_, offence) => { if (wire_.remoteAddress) ban(wire_.remoteAddress, offence) },
     })
   })
 }
+
+/** Of what others published, no more is sent than a share of what was fetched. */
+const isWithinShare = ({ uploaded, received }: Torrent, bytes: number, percent: number): boolean => percent > 0 && uploaded + bytes <= freeBytes + (received * percent) / 100
 
 const guarded = (wire: Wire): GuardedWire => wire as unknown as GuardedWire
 

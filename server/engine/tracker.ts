@@ -14,7 +14,7 @@ export interface Announce {
 }
 
 /** What it answered, as it stands: `peers` are `host:port`, not checked yet. */
-export interface Announced { readonly intervalSeconds: number; readonly peers: readonly string[] }
+export interface Announced { readonly intervalSeconds: number; readonly peers: readonly string[]; /** Peers that lack a part; null where it does not say. */ readonly leechers: number | null }
 
 /** Asks the tracker of the URL at this address: the one that its name had when it was judged. Rejects with what went wrong. */
 export type AskTracker = (url: URL, address: LookupAddress, announce: Announce, signal: AbortSignal) => Promise<Announced>

@@ -20,7 +20,7 @@ export const askUdpTracker: AskTracker = async (url, { address, family }, announ
     await connected
     const greeting = await exchange(socket, action.connect, protocolId, Buffer.alloc(0), signal)
     const answer = await exchange(socket, action.announce, greeting.subarray(8, 16), bodyOf(announce), signal)
-    return { intervalSeconds: answer.readUInt32BE(8), peers: readCompact(answer.subarray(20), family === 6 ? 6 : 4) }
+    return { intervalSeconds: answer.readUInt32BE(8), leechers: answer.readUInt32BE(12), peers: readCompact(answer.subarray(20), family === 6 ? 6 : 4) }
   } finally {
     socket.on('error', () => {})
     if (!signal.aborted) socket.close() // an aborted one closes itself

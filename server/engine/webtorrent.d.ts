@@ -134,7 +134,7 @@ declare module 'webtorrent' {
     readonly bitfield: { get(piece: number): boolean; readonly buffer: Uint8Array }
     readonly discovery: Discovery | null
     readonly announce: readonly string[]
-    readonly private?: boolean
+    private?: boolean
     /** Undefined while the metadata is not there, as are the pieces. */
     readonly length?: number
     readonly downloaded: number
@@ -183,6 +183,7 @@ declare module 'webtorrent' {
     }
     /** Bytes of a .torrent only where it is our own: it trusts them. */
     add(torrent: TorrentObject | Uint8Array, options: AddOptions): Torrent
+    /** `torrent`, with one, is emitted when it is ready. */
     readonly torrents: readonly Torrent[]
     /** webtorrent's own HTTP server, which the benches compare with. */
     createServer(options: object): { readonly server: HttpServer }

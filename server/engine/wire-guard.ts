@@ -162,21 +162,24 @@ export async function guardWires({ uploads, extensions }: WireGuardOptions): Pro
     if (piece >= (ward.attachment?.pieces() ?? 2 ** 32)) return drop(this, 'piece out of range')
     if (this.peerPieces.get(piece)) return
     this.peerPieces.set(piece, true)
-    if (ward.haveTold) return
-    ward.haveTold = true
-    setImmediate(() => {
-      ward.haveTold = false
-      if (!ward.dropped && !this.destroyed) this.emit('have', piece)
-    })
+    tellHave(this, piece)
   }
 
   wire._onBitField = function onBitField(bits) {
     const ward = wardOf(this)
-    ward.bitfields += 1
-    if (ward.bitfields > 1) return drop(this, 'second bitfield')
     const pieces = ward.attachment?.pieces() ?? null
     if (pieces !== null && bits.length !== Math.ceil(pieces / 8)) return drop(this, 'bitfield of another length')
-    original._onBitField.call(this, bits.slice()) // a copy: it would keep the chunk it came in
+    ward.bitfields += 1
+    if (ward.bitfields === 1) return original._onBitField.call(this, bits.slice()) // a copy: it would keep the chunk it came in
+    // aria2 says so what it has got meanwhile, where many HAVEs would be longer.
+    for (const [at, byte] of bits.entries()) {
+      for (let bit = 0; byte !== 0 && bit < 8; bit += 1) {
+        const piece = at * 8 + bit
+        if (((byte >> (7 - bit)) & 1) === 0 || this.peerPieces.get(piece)) continue
+        this.peerPieces.set(piece, true)
+        tellHave(this, piece)
+      }
+    }
   }
 
   wire._onRequest = function onRequest(index, offset, length) {
@@ -248,6 +251,17 @@ export async function guardWires({ uploads, extensions }: WireGuardOptions): Pro
     if (this._readableState.buffered > 2 * mostUnsentBytes) return drop(this, 'takes nothing in')
     return original._push.call(this, bytes)
   }
+}
+
+/** Once for all pieces of a turn: webtorrent looks at the same things whichever it is. */
+function tellHave(wire: GuardedWire, piece: number): void {
+  const ward = wardOf(wire)
+  if (ward.haveTold) return
+  ward.haveTold = true
+  setImmediate(() => {
+    ward.haveTold = false
+    if (!ward.dropped && !wire.destroyed) wire.emit('have', piece)
+  })
 }
 
 const guardedNames = ['use', '_write', '_onMessageLength', '_onMessage', '_onHave', '_onBitField', '_onRequest', '_onPiece', '_onChoke', '_onReject', '_onExtended', 'cancel', '_push'] as const

@@ -7,9 +7,13 @@ const isProbe = (url: string): boolean => url === '/healthz' || url === '/readyz
 /** A request for another host than ours is not answered: DNS rebinding (control B10), 421 of RFC 9110. */
 export function hostGate(app: FastifyInstance, deps: Deps): void {
   app.addHook('onRequest', (request, _reply, done) => {
-    done(ownHosts(deps).has(request.headers.host?.toLowerCase() ?? '') || isProbe(request.url) ? undefined : new AppError(421, 'wrong_host', 'This server does not answer for that host.'))
+    done(isOurs(deps, request.headers.host?.toLowerCase() ?? '', request.url) || isProbe(request.url) ? undefined : new AppError(421, 'wrong_host', 'This server does not answer for that host.'))
   })
 }
+
+/** libtorrent leaves the port out (its web seeds are fetched without credentials, by nobody's browser). */
+const isOurs = (deps: Pick<Deps, 'config' | 'publicUrl'>, host: string, url: string): boolean =>
+  ownHosts(deps).has(host) || (url.startsWith('/api/v1/web-seed/') && [...ownHosts(deps)].some((own) => own.replace(/:\d+$/, '') === host))
 
 /** The Host headers that are ours: the public one, and on loopback its other spellings. */
 export function ownHosts({ config, publicUrl }: Pick<Deps, 'config' | 'publicUrl'>): Set<string> {

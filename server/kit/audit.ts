@@ -6,7 +6,7 @@ import type { Actor, Deps, RequestInfo } from './context.ts'
 export type AuditEntry = {
   /** `noun.verb`, as in `torrent.approve`. */
   action: string
-  target?: { kind: 'user' | 'session' | 'torrent' | 'api_key' | 'batch' | 'setup_link' | 'playback' | 'invite' | 'key'; id: string }
+  target?: { kind: 'user' | 'session' | 'torrent' | 'api_key' | 'batch' | 'setup_link' | 'playback' | 'invite' | 'key' | 'publication'; id: string }
   details?: Record<string, unknown>
 }
 

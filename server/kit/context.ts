@@ -26,6 +26,8 @@ export type Deps = {
   sql: Sql
   now: () => Date
   newId: () => string
+  /** Of the data folder: what lies on one node alone bears it. */
+  nodeId: string
   randomBytes: (length: number) => Uint8Array
   log: Logger
   sealer: Sealer

@@ -1,5 +1,5 @@
 import { sql, type Placeholder } from 'drizzle-orm'
-import { parseCronItems, run, Logger as WorkerLogger, type Runner } from 'graphile-worker'
+import { parseCronItems, run, Logger as WorkerLogger, type JobHelpers, type Runner } from 'graphile-worker'
 import type { Tx } from '../../db/client.ts'
 import { statement } from '../../db/statements.ts'
 import type { Deps } from './context.ts'
@@ -53,8 +53,8 @@ const insertJob = statement<{ name: string; payload: string; maxTries: number; l
 // eslint-disable-next-line house/sql-clock-is-bound -- workers compare it with the database's own clock
 const inSeconds = (seconds: Placeholder) => sql`now() + make_interval(secs => ${seconds}::int)`
 
-/** One job's work. It may run more than once; a throw means: again later, with growing delay. */
-export type JobHandler = (deps: Deps, payload: unknown) => Promise<void>
+/** One job's work. It may run more than once; a throw means: again later, with growing delay. The signal aborts when this node stops. */
+export type JobHandler = (deps: Deps, payload: unknown, signal?: AbortSignal) => Promise<void>
 
 /** What runs by the clock (UTC), once however many nodes there are: jobs by name, with their cron pattern. */
 export type Schedule = Record<string, string>
@@ -62,16 +62,16 @@ export type Schedule = Record<string, string>
 /** More than the queues that wait for swarms: eight of metadata and four of media facts. Mails find a free one. */
 const workers = 16
 
-/** Works jobs until stopped; stop() lets running ones end. */
+/** Works jobs until stopped; stop() lets running ones end. A name that ends with `@node` is of jobs for one node alone, `@` and its id. */
 export async function startJobs(deps: Deps, handlers: Record<string, JobHandler>, schedule: Schedule = {}): Promise<Runner> {
   const { databaseUrl } = deps.secrets
   if (!databaseUrl) throw new Error('jobs need a database')
   const taskList = Object.fromEntries(
     Object.entries(handlers).map(([name, handler]) => [
-      name,
-      async (payload: unknown) => {
+      name.replace(/@node$/, `@${deps.nodeId}`),
+      async (payload: unknown, { abortSignal }: JobHelpers) => {
         try {
-          await handler(deps, payload)
+          await handler(deps, payload, abortSignal)
         } catch (error) {
           logError(deps.log, error, 'a job failed and will be tried again', { job: name })
           throw error

@@ -20,6 +20,8 @@ export const limitClasses = {
   ingest: { points: 600, seconds: 60 },
   playback: { points: 60, seconds: 60 },
   stream: { points: 3_000, seconds: 60 },
+  /** A BitTorrent client asks piece by piece. */
+  webSeed: { points: 1_200, seconds: 60 },
 } as const
 
 /** An IPv6 /48 may take so many times what one address may. */

@@ -69,14 +69,15 @@ export function parseInfo(infoBytes: Uint8Array): TorrentInfo {
   return readInfo(readDict(infoBytes, 'the info dictionary'), infoBytes)
 }
 
-/** A `.torrent` of our own making: the info dictionary untouched, these trackers, and nothing else. */
-export function buildTorrentFile(infoBytes: Uint8Array, trackers: readonly string[]): Uint8Array {
+/** A `.torrent` of our own making: the info dictionary untouched, these trackers, these web seeds (BEP 19), and nothing else. */
+export function buildTorrentFile(infoBytes: Uint8Array, trackers: readonly string[], webSeeds: readonly string[] = []): Uint8Array {
   const outer = new Map<string, Encodable>([['info', { raw: infoBytes }]])
   const [first] = trackers
   if (first !== undefined) {
     outer.set('announce', first)
     outer.set('announce-list', trackers.map((tracker) => [tracker]))
   }
+  if (webSeeds.length > 0) outer.set('url-list', webSeeds)
   return encodeBencode(outer)
 }
 

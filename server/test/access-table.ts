@@ -310,6 +310,9 @@ export const routeCases: Record<string, RouteCase[]> = {
   ),
   'GET /api/v1/exports/:token': [{ name: 'who made one up', path: () => `/api/v1/exports/${'A'.repeat(43)}`, expected: everyone(403) }],
   'HEAD /api/v1/exports/:token': [{ name: 'who made one up', path: () => `/api/v1/exports/${'A'.repeat(43)}`, expected: everyone(403) }],
+  ...Object.fromEntries(
+    ['GET', 'HEAD'].map((method) => [`${method} /api/v1/web-seed/:infoHash/*`, [{ name: 'a title that was not published with a web seed', path: () => `/api/v1/web-seed/${'a'.repeat(40)}/film.bin`, expected: everyone(404) }]]),
+  ),
   'GET /assets/:name': [
     { name: 'a file of the console', path: ({ asset }) => `/assets/${asset}`, expected: everyone(200) },
     { name: 'none', path: () => '/assets/..%2f..%2fpackage.json', expected: everyone(404) },

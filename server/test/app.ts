@@ -6,6 +6,7 @@ import { readConfig } from '../config.ts'
 import { createDeps, type Overrides } from '../deps.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { EngineClient } from '../engine/client.ts'
+import { resumePublications } from '../features/publishing/publishing.ts'
 import type { DeclaredRoute } from '../http/types.ts'
 import { jobHandlers } from '../jobs.ts'
 import { startJobs } from '../kit/jobs.ts'
@@ -68,6 +69,7 @@ export async function startTestApp(options: AppOptions = {}): Promise<TestApp> {
   if (options.jobs) {
     const runner = await startJobs(deps, jobHandlers)
     made.defer(() => runner.stop())
+    if (options.engine) await resumePublications(deps)
   }
 
   const call: TestApp['call'] = async (method, path, { token, apiKey, body, headers, raw } = {}) => {
@@ -97,6 +99,10 @@ const absentEngine: EngineClient = {
   metadata: absent,
   warm: absent,
   buffered: absent,
+  stage: absent,
+  publish: absent,
+  discard: absent,
+  seed: absent,
   remove: absent,
   evict: absent,
   stats: absent,

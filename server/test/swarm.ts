@@ -69,12 +69,8 @@ export async function startSwarms(torrents: readonly TorrentOptions[], { rateByt
     const contents = await contentsOf(options)
     return { contents, ...(await describe(options, contents)) }
   }))
-  const tracker = new Tracker({ udp: false, ws: false, stats: false })
-  await new Promise<void>((resolve, reject) => {
-    tracker.once('error', reject)
-    tracker.listen(0, '127.0.0.1', resolve)
-  })
-  const trackerUrl = `http://127.0.0.1:${(tracker.http.address() as AddressInfo).port}/announce`
+  const tracker = await startTracker()
+  const trackerUrl = tracker.url
   const published = described.map((one) => ({ ...one, torrent: buildTorrentFile(one.infoBytes, [trackerUrl]) }))
   const seeder = new Seeder({ torrents: published.map(({ torrent, contents }) => ({ torrent, contents })), rate: rateBytesPerSecond ?? null })
   if (seeding) await seeder.start()
@@ -100,10 +96,7 @@ export async function startSwarms(torrents: readonly TorrentOptions[], { rateByt
     }),
     async [Symbol.asyncDispose]() {
       await seeder.kill()
-      await new Promise<void>((resolve) => {
-        tracker.close(() => resolve())
-        tracker.http.closeAllConnections()
-      })
+      await tracker[Symbol.asyncDispose]()
     },
   }
 }
@@ -113,6 +106,30 @@ const contentsOf = ({ files, seed }: TorrentOptions): Promise<Content[]> =>
     'from' in file
       ? { kind: 'file', from: file.from, sizeBytes: (await stat(file.from)).size }
       : { kind: 'generated', seed: `${seed ?? 'swarm'} ${file.path}`, sizeBytes: file.sizeBytes }))
+
+/** A tracker on loopback, over HTTP. */
+export async function startTracker(): Promise<{ readonly url: string } & AsyncDisposable> {
+  const tracker = new Tracker({ udp: false, ws: false, stats: false })
+  await new Promise<void>((resolve, reject) => {
+    tracker.once('error', reject)
+    tracker.listen(0, '127.0.0.1', resolve)
+  })
+  return {
+    url: `http://127.0.0.1:${(tracker.http.address() as AddressInfo).port}/announce`,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => {
+      tracker.close(() => resolve())
+      tracker.http.closeAllConnections()
+    }),
+  }
+}
+
+/** How many seed a torrent, and how many lack a part of it, as its tracker counts them (BEP 48). */
+export async function scrape(trackerUrl: string, infoHash: string): Promise<{ seeders: number; leechers: number }> {
+  const response = await fetch(`${trackerUrl.replace(/announce$/, 'scrape')}?info_hash=${infoHash.replace(/../g, '%$&')}`)
+  const answer = Buffer.from(await response.arrayBuffer()).toString('latin1')
+  const count = (key: string) => Number(new RegExp(`${key.length}:${key}i(\\d+)e`).exec(answer)?.[1] ?? 0)
+  return { seeders: count('complete'), leechers: count('incomplete') }
+}
 
 /** Hashes the content into an info dictionary (BEP 3). */
 async function describe({ files, name, pieceLength = 256 * 1024 }: TorrentOptions, contents: readonly Content[]): Promise<{ infoBytes: Uint8Array; sha256: string[] }> {

@@ -1,12 +1,9 @@
-import { execFile } from 'node:child_process'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { startSwarm } from '../../../server/test/swarm.ts'
 import { ownDataFolder, startOwnInstance } from '../../demo/own-instance.ts'
-import { isPresent, peers } from '../../peers/presence.ts'
-import { seedWithLibtorrent } from '../../peers/seeders.ts'
+import { isPresent } from '../../peers/presence.ts'
+import { fetchWithLibtorrent, seedWithLibtorrent } from '../../peers/clients.ts'
 import { median, type Figure } from '../figures.ts'
 import { cpuSeconds, serverPid, withChildren } from './cpu.ts'
 import { drain } from './drain.ts'
@@ -15,7 +12,6 @@ import { writeOut } from './write-out.ts'
 
 const fileBytes = 512 * 1024 * 1024
 const rounds = 3
-const run = promisify(execFile)
 
 interface Sample { readonly rate: number; readonly cpu: number }
 
@@ -37,8 +33,7 @@ export async function benchDownloading(report: (line: string) => void): Promise<
     await using _seeder = await seedWithLibtorrent({ torrentFile, folder, infoHash: swarm.infoHash, trackerUrl: swarm.trackerUrl })
 
     const fetched = join(folder, 'fetched')
-    const { stdout } = await run(peers.libtorrent.ask[0], [fileURLToPath(new URL('../../peers/libtorrent-fetch.py', import.meta.url)), torrentFile, fetched])
-    const [seconds = Number.NaN, cpu = Number.NaN] = stdout.trim().split(' ').map(Number)
+    const { seconds, cpuSeconds: cpu } = await fetchWithLibtorrent({ torrentFile, folder: fetched })
     theirs.push({ rate: fileBytes / 1e6 / seconds, cpu: cpu / (fileBytes / 2 ** 30) })
     await rm(fetched, { recursive: true })
 

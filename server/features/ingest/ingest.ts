@@ -11,6 +11,8 @@ import { fetchMetadataJobs } from './metadata.ts'
 import { readItem, sum, type Candidate, type Refusal } from './read-item.ts'
 import { storeInfos } from './store.ts'
 
+export { storeInfos }
+
 type Batch = z.infer<typeof IngestBatch>
 type Indexed = Candidate & { index: number; torrentId: string }
 

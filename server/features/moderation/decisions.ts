@@ -6,6 +6,7 @@ import type { Authed } from '../../kit/context.ts'
 import { Conflict, NotFound } from '../../kit/errors.ts'
 import { announce } from '../../kit/revocations.ts'
 import { examineLargest } from '../playback/playback.ts'
+import { tendTitle } from '../publishing/publishing.ts'
 import type { AdminTorrent, Approval, Refusal } from './contract.ts'
 import { adminColumns, toAdminTorrent } from './queue.ts'
 import { removeDataJob } from './remove-data.ts'
@@ -28,6 +29,7 @@ export function approveTorrent(ctx: Authed, input: z.infer<typeof Approval>): De
       from: and(eq(torrents.state, 'pending'), isNotNull(torrents.verifiedAt)),
     })
     await examineLargest(ctx, tx, [torrent.id])
+    await tendTitle(ctx, tx, torrent.id)
     return torrent
   })
 }
@@ -74,4 +76,5 @@ async function withdraw(ctx: Authed, tx: Tx, { id, infoHash }: { id: string; inf
   await tx.update(playbackLinks).set({ endedAt: ctx.now() }).where(and(eq(playbackLinks.torrentId, id), isNull(playbackLinks.endedAt)))
   await announce(tx, { kind: 'torrent', id })
   await removeDataJob(ctx, tx, { torrentId: id, infoHash })
+  await tendTitle(ctx, tx, id)
 }

@@ -22,7 +22,7 @@ beforeEach(async () => {
 })
 
 /** A link as the viewer's app would have it. */
-async function link(): Promise<Right & { linkId: string }> {
+async function link(): Promise<Right & { linkId: string; sessionId: string }> {
   await app.call('POST', `/torrents/${torrentId}/files/0/playback`, { token: viewer.token })
   const [row] = await app.deps.sql<{ id: string }[]>`select id from playback_links where user_id = ${viewer.userId}`
   return { linkId: row?.id ?? expect.fail('no link'), sessionId: sessionOf(viewer), torrentId }
@@ -39,7 +39,7 @@ function withChannel(live: () => boolean, { now = app.deps.now, keepAliveMs = 60
 const hold = (endings: Endings, right: Right, mark = endings.mark()) => endings.hold(right, mark)
 
 describe('what is held ends', () => {
-  test.each<[string, (right: Right & { linkId: string }) => Revocation]>([
+  test.each<[string, (right: Right & { linkId: string; sessionId: string }) => Revocation]>([
     ['its session', ({ sessionId: id }) => ({ kind: 'session', id })],
     ['its title', ({ torrentId: id }) => ({ kind: 'torrent', id })],
     ['its link', ({ linkId: id }) => ({ kind: 'link', id })],

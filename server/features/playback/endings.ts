@@ -5,7 +5,7 @@ import type { Revocation } from '../../kit/revocations.ts'
 import { stillAlive, stillStanding, touchLinks } from './links.ts'
 
 /** What something in flight hangs on. */
-export type Right = { sessionId: string; torrentId: string; linkId: string | null }
+export type Right = { /** Null for what anyone may have. */ sessionId: string | null; torrentId: string; linkId: string | null }
 type Held = { right: Right; stop: AbortController }
 
 /** What is in flight on this node, so that the end of a session, title or link ends it, too (control D2). */
@@ -46,9 +46,9 @@ export function createEndings(deps: Pick<Deps, 'db' | 'now' | 'revocations' | 'l
     const unlinked = asked.flatMap(({ right }) => (right.linkId === null ? right : []))
     const [links, standing] = await Promise.all([
       stillAlive(deps, linkIdsOf(asked)),
-      stillStanding(deps, { sessionIds: [...new Set(unlinked.map(({ sessionId }) => sessionId))], torrentIds: [...new Set(unlinked.map(({ torrentId }) => torrentId))] }),
+      stillStanding(deps, { sessionIds: [...new Set(unlinked.flatMap(({ sessionId }) => sessionId ?? []))], torrentIds: [...new Set(unlinked.map(({ torrentId }) => torrentId))] }),
     ])
-    const goesOn = ({ linkId, sessionId, torrentId }: Right) => (linkId === null ? standing.has(sessionId) && standing.has(torrentId) : links.has(linkId))
+    const goesOn = ({ linkId, sessionId, torrentId }: Right) => (linkId === null ? (sessionId === null || standing.has(sessionId)) && standing.has(torrentId) : links.has(linkId))
     for (const { right, stop } of asked) if (!goesOn(right)) stop.abort(ended())
   }
   let checking = false

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { buildTorrentFile } from '../../../../server/lib/torrent.ts'
 import { startSwarm } from '../../../../server/test/swarm.ts'
 import { isPresent } from '../../../peers/presence.ts'
-import { seedWithLibtorrent } from '../../../peers/seeders.ts'
+import { seedWithLibtorrent } from '../../../peers/clients.ts'
 import type { Line } from './line.ts'
 
 export interface SeededFile extends AsyncDisposable {

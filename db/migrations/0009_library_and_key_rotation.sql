@@ -1,3 +1,4 @@
+-- What people keep for themselves, and keys that can be changed without a break.
 CREATE TABLE "favorites" (
 	"user_id" uuid NOT NULL,
 	"torrent_id" uuid NOT NULL,
@@ -28,6 +29,11 @@ CREATE TABLE "watch_history" (
 	CONSTRAINT "watch_history_position" CHECK ("watch_history"."position_seconds" >= 0 and "watch_history"."position_seconds" <= "watch_history"."duration_seconds")
 );
 --> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "previous_hash" "bytea";--> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "previous_expires_at" timestamp (3) with time zone;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "sources" text[];--> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "requests_per_minute" integer;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "rotated_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "favorites" ADD CONSTRAINT "favorites_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "favorites" ADD CONSTRAINT "favorites_torrent_id_torrents_id_fk" FOREIGN KEY ("torrent_id") REFERENCES "public"."torrents"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "user_preferences" ADD CONSTRAINT "user_preferences_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -35,4 +41,7 @@ ALTER TABLE "watch_history" ADD CONSTRAINT "watch_history_user_id_users_id_fk" F
 ALTER TABLE "watch_history" ADD CONSTRAINT "watch_history_torrent_id_file_index_torrent_files_torrent_id_index_fk" FOREIGN KEY ("torrent_id","file_index") REFERENCES "public"."torrent_files"("torrent_id","index") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "favorites_newest_idx" ON "favorites" USING btree ("user_id","added_at" DESC NULLS LAST,"torrent_id" DESC NULLS LAST);--> statement-breakpoint
 CREATE INDEX "watch_history_newest_idx" ON "watch_history" USING btree ("user_id","watched_at" DESC NULLS LAST,"torrent_id" DESC NULLS LAST,"file_index" DESC NULLS LAST);--> statement-breakpoint
-CREATE INDEX "watch_history_unfinished_idx" ON "watch_history" USING btree ("user_id","watched_at" DESC NULLS LAST,"torrent_id" DESC NULLS LAST,"file_index" DESC NULLS LAST) WHERE not finished;
+CREATE INDEX "watch_history_unfinished_idx" ON "watch_history" USING btree ("user_id","watched_at" DESC NULLS LAST,"torrent_id" DESC NULLS LAST,"file_index" DESC NULLS LAST) WHERE not finished;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_previous_hash_unique" UNIQUE("previous_hash");--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_rate" CHECK ("api_keys"."requests_per_minute" > 0);--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_previous" CHECK (("api_keys"."previous_hash" is null) = ("api_keys"."previous_expires_at" is null));

@@ -1,0 +1,5 @@
+export { listPublications, publicationById, requestPublication, resumePublications } from './requests.ts'
+export { tendSeeds, tendTitle } from './seeding.ts'
+export { torrentFileOf } from './torrent-file.ts'
+export { findWebSeedFile, type WebSeedFile } from './web-seed.ts'
+export { workPublications } from './work.ts'
