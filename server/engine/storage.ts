@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { constants, mkdir, open, type FileHandle } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
@@ -8,8 +8,10 @@ import type { PieceSource } from './chunk-store.ts'
 import type { SegmentKeeper } from './ledger.ts'
 import { MapFile } from './map-file.ts'
 import { lengthOfPiece, piecesOfSegment, pieceSpans } from './piece-spans.ts'
+import { SegmentFiles } from './segment-files.ts'
 import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile, type SegmentSpan } from './segments.ts'
-import { storedSegment, storedSegments } from './stored-segments.ts'
+import { storedMap } from './stored-map.ts'
+import { storedSegment } from './stored-segments.ts'
 
 export interface StorageOptions {
   readonly dataDir: string
@@ -30,6 +32,8 @@ export interface StorageOptions {
 
 /** Segments dropped for one write because the disk was full, however much it was reckoned to have. */
 const mostReliefs = 3
+/** The map is written so long after a change, with all that has changed by then. A crash costs what was fetched meanwhile. */
+const saveMs = 25
 
 /**
  * A torrent's pieces on disk, as segments of its files, with the map of those that are there. The map outlives the
@@ -40,18 +44,20 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   readonly folder: string
   #options: StorageOptions
   #map: MapFile
+  #files: SegmentFiles
+  #saveTimer: NodeJS.Timeout | null = null
   #busy = new Set<Promise<unknown>>()
   #checking = new Map<number, Promise<boolean>>()
   #isOpen = false
 
   /** Reads the map; pieces whose segments are missing, too short or not as the map knows them are left out of it. */
   static async open(options: StorageOptions): Promise<PieceStorage> {
-    const { dataDir, info, cache, published, confirmed } = options
+    const { info, cache, published, confirmed } = options
     const storage = new PieceStorage(options)
     await cache.adopt(info.infoHash, published, storage)
     try {
       await mkdir(storage.folder, { recursive: true, mode: 0o700 })
-      await storage.#load(join(dataDir, torrentFolder(info.infoHash)))
+      await storage.#load()
     } catch (error) {
       cache.disown(info.infoHash, storage)
       throw error
@@ -65,6 +71,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     this.#options = options
     this.folder = join(options.dataDir, torrentFolder(options.info.infoHash))
     this.#map = new MapFile(this.folder, options.info.pieceHashes.length / 20)
+    this.#files = new SegmentFiles(this.folder)
   }
 
   /** Pieces written by this process, or claimed by the map of an earlier one. */
@@ -142,7 +149,11 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     if (!right) {
       this.#map.strike(piece)
       this.#save()
-      for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) if (span.path !== null) await cache.doubt(info.infoHash, span)
+      for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) {
+        if (span.path === null) continue
+        await this.#files.close(span) // the file that is open may be there no longer
+        await cache.doubt(info.infoHash, span)
+      }
     }
     return right && this.stored.has(piece) // it may have been dropped meanwhile
   }
@@ -193,6 +204,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
       lost.push(piece)
     }
     this.#options.onLost(lost)
+    await this.#files.close({ fileIndex, segment }) // nobody writes to it now: a file that goes gives its room back once it is closed
     await this.#map.save()
   }
 
@@ -205,12 +217,14 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   /** Resolves when nothing is being written any more, the map included. */
   async settled(): Promise<void> {
     while (this.#busy.size > 0) await Promise.allSettled(this.#busy)
+    if (this.#saveTimer) this.#saveNow()
     await this.#map.settled()
   }
 
   /** Writes down how the segments are left, and lets go of them. */
   async close(): Promise<void> {
     await this.settled()
+    await this.#files.closeAll()
     const unsealed = [...this.#map.records.values()].filter(({ sealed }) => sealed === null)
     await Promise.all(unsealed.map((record) => this.#seal(record, () => true)))
     await this.#map.save().catch(() => {})
@@ -231,43 +245,23 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     return this.read(piece, offset, length)
   }
 
-  async #load(folder: string): Promise<void> {
+  async #load(): Promise<void> {
     const { info, cache, published } = this.#options
-    const [map, segments] = await Promise.all([MapFile.read(folder, this.#map.pieces.pieces), storedSegments(folder)])
-    if (map) this.#map = map
-    this.#map.published = published
-    const sizes = new Map(segments.map(({ name, size }) => [name, size]))
-    for (const { name, size, changedNs } of segments) {
-      const sealed = this.#map.records.get(name)?.sealed
-      if (sealed && (sealed.size !== size || sealed.changedNs !== changedNs)) sizes.delete(name)
-    }
-    const isThere = (span: ReturnType<typeof pieceSpans>[number]) => span.path === null || (sizes.get(segmentName(span)) ?? 0) >= span.offset + span.length
-    for (let piece = 0; piece < this.stored.pieces; piece += 1) {
-      if (this.stored.has(piece) && !pieceSpans(info, piece, 0, this.lengthOf(piece)).every(isThere)) this.#map.strike(piece)
-    }
-    const names = new Set(segments.map(({ name }) => name))
-    for (const [name, record] of this.#map.records) {
-      if (!names.has(name)) this.#map.forget(name)
-      else if (!sizes.has(name)) this.#map.record({ ...record, sealed: null })
-    }
-    // Before anything is written, or what was struck could be taken for what comes to lie in its place.
-    await this.#map.save()
+    const { map, segments } = await storedMap(this.folder, info, published)
+    this.#map = map
     const now = Date.now()
-    cache.enter(info.infoHash, segments.map((segment) => ({ ...segment, playedAt: this.#map.records.get(segment.name)?.playedAt ?? now })))
+    cache.enter(info.infoHash, segments.map((segment) => ({ ...segment, playedAt: map.records.get(segment.name)?.playedAt ?? now })))
   }
 
   async #writePart(span: SegmentSpan, bytes: Uint8Array): Promise<void> {
-    const { dataDir, cache } = this.#options
+    const { cache } = this.#options
     for (let attempt = 1; ; attempt += 1) {
       const { evictions } = cache
       try {
-        await using file = await open(join(dataDir, span.path), constants.O_RDWR | constants.O_CREAT, 0o600)
-        return await writeAt(file, bytes, span.offset)
+        return await this.#files.write(span, bytes, span.offset)
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? error.code : null
-        if (code === 'ENOENT' && attempt === 1) await mkdir(this.folder, { recursive: true, mode: 0o700 }) // somebody else cleaned up
-        else if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
-        if (code === 'ENOENT') continue
+        if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
         // A segment less makes room for a piece. Where it does not, the fault is another, and the rest is worth keeping.
         if (attempt > mostReliefs) throw new StorageFull('The disk is full.', { cause: error })
         await cache.relieve(evictions)
@@ -290,7 +284,9 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   async #sealIfWhole(segments: readonly SegmentOfFile[]): Promise<void> {
     for (const segment of segments) {
       const record = this.#map.records.get(segmentName(segment))
-      if (record && !record.sealed && this.#isWhole(record)) await this.#seal(record, () => this.#isWhole(record))
+      if (!record || record.sealed || !this.#isWhole(record)) continue
+      await this.#files.close(segment)
+      await this.#seal(record, () => this.#isWhole(record))
     }
   }
 
@@ -322,10 +318,12 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
 
   /** A failure costs a fetch after a restart, no more. */
   #save(): void {
+    this.#saveTimer ??= setTimeout(() => this.#saveNow(), saveMs)
+  }
+
+  #saveNow(): void {
+    if (this.#saveTimer) clearTimeout(this.#saveTimer)
+    this.#saveTimer = null
     void this.#map.save().catch(() => {})
   }
-}
-
-async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
 }
