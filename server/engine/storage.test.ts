@@ -172,6 +172,29 @@ describe('after a restart', () => {
   })
 })
 
+describe('a segment that is being filled', () => {
+  it('and is dropped between two pieces is made anew, not written where nobody finds it', async () => {
+    const torrent = several()
+    const storage = await open(torrent)
+    await storage.write(3, torrent.piece(3))
+    expect(await cache.evict(torrent.info.infoHash)).toBeGreaterThan(0)
+    expect(storage.stored.has(3)).toBe(false)
+    await storage.write(2, torrent.piece(2))
+    expect(await storage.check(2)).toBe(true)
+    expect((await stat(join(storage.folder, '4-0'))).size).toBe(1024)
+  })
+
+  it('and is deleted by others is found out by its hash, and comes anew', async () => {
+    const torrent = several()
+    const storage = await open(torrent)
+    await storage.write(2, torrent.piece(2))
+    await rm(storage.folder, { recursive: true })
+    expect(await storage.check(2)).toBe(false)
+    await storage.write(2, torrent.piece(2))
+    expect(await storage.check(2)).toBe(true)
+  })
+})
+
 it('is removed whole, and others stay', async () => {
   const one = await filled(several())
   const other = await filled(torrentOf(1024, [{ length: 10 }]))

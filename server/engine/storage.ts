@@ -8,10 +8,10 @@ import type { PieceSource } from './chunk-store.ts'
 import type { SegmentKeeper } from './ledger.ts'
 import { MapFile } from './map-file.ts'
 import { lengthOfPiece, piecesOfSegment, pieceSpans } from './piece-spans.ts'
+import { Seals } from './seals.ts'
 import { SegmentFiles } from './segment-files.ts'
 import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile, type SegmentSpan } from './segments.ts'
 import { storedMap } from './stored-map.ts'
-import { storedSegment } from './stored-segments.ts'
 
 export interface StorageOptions {
   readonly dataDir: string
@@ -44,6 +44,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   readonly folder: string
   #options: StorageOptions
   #map: MapFile
+  #seals: Seals
   #files: SegmentFiles
   #saveTimer: NodeJS.Timeout | null = null
   #busy = new Set<Promise<unknown>>()
@@ -71,6 +72,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     this.#options = options
     this.folder = join(options.dataDir, torrentFolder(options.info.infoHash))
     this.#map = new MapFile(this.folder, options.info.pieceHashes.length / 20)
+    this.#seals = new Seals(options.info, this.folder, this.#map)
     this.#files = new SegmentFiles(this.folder)
   }
 
@@ -99,7 +101,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     let isWritten = false
     try {
       for (const { span } of parts) claims.push(await cache.claim(info.infoHash, span, span.offset + span.length, this.#options.waitsFor(piece)))
-      await this.#unseal(parts.map(({ span }) => span))
+      await this.#seals.open(parts.map(({ span }) => span))
       for (const part of parts) await this.#writePart(part.span, part.bytes)
       this.#map.mark(piece)
       isWritten = true
@@ -108,7 +110,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     }
     const now = Date.now()
     for (const { span } of parts) cache.fetched(info.infoHash, span, now)
-    await this.#sealIfWhole(parts.map(({ span }) => span))
+    for (const { span } of parts) await this.#seals.closeIfWhole(span, () => this.#files.close(span))
     this.#save()
   }
 
@@ -225,8 +227,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   async close(): Promise<void> {
     await this.settled()
     await this.#files.closeAll()
-    const unsealed = [...this.#map.records.values()].filter(({ sealed }) => sealed === null)
-    await Promise.all(unsealed.map((record) => this.#seal(record, () => true)))
+    await this.#seals.closeAll()
     await this.#map.save().catch(() => {})
     this.#options.cache.disown(this.#options.info.infoHash, this)
     this.#isOpen = false
@@ -249,6 +250,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     const { info, cache, published } = this.#options
     const { map, segments } = await storedMap(this.folder, info, published)
     this.#map = map
+    this.#seals = new Seals(info, this.folder, map)
     const now = Date.now()
     cache.enter(info.infoHash, segments.map((segment) => ({ ...segment, playedAt: map.records.get(segment.name)?.playedAt ?? now })))
   }
@@ -269,27 +271,6 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     }
   }
 
-  /** Before the first byte is changed: a segment whose size and time are not as the map says counts as damaged. */
-  async #unseal(segments: readonly SegmentOfFile[]): Promise<void> {
-    let wasSealed = false
-    for (const { fileIndex, segment } of segments) {
-      const record = this.#map.records.get(segmentName({ fileIndex, segment }))
-      if (record && !record.sealed) continue
-      wasSealed ||= record !== undefined
-      this.#map.record({ fileIndex, segment, ...piecesOfSegment(this.#options.info, fileIndex, segment), playedAt: record?.playedAt ?? Date.now(), sealed: null })
-    }
-    if (wasSealed) await this.#map.save().catch(() => {})
-  }
-
-  async #sealIfWhole(segments: readonly SegmentOfFile[]): Promise<void> {
-    for (const segment of segments) {
-      const record = this.#map.records.get(segmentName(segment))
-      if (!record || record.sealed || !this.#isWhole(record)) continue
-      await this.#files.close(segment)
-      await this.#seal(record, () => this.#isWhole(record))
-    }
-  }
-
   #counted<T>(work: Promise<T>): Promise<T> {
     const counted = work.finally(() => this.#busy.delete(counted))
     this.#busy.add(counted)
@@ -301,19 +282,6 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     const { from, to } = piecesOfSegment(this.#options.info, fileIndex, segment)
     for (let piece = from; piece <= to; piece += 1) if (isOne(piece)) return true
     return false
-  }
-
-  #isWhole({ from, to }: { from: number; to: number }): boolean {
-    for (let piece = to; piece >= from; piece -= 1) if (!this.stored.has(piece)) return false
-    return true
-  }
-
-  /** Writes down how a segment lies there, unless it has changed again meanwhile. */
-  async #seal(record: SegmentOfFile, isStill: () => boolean): Promise<void> {
-    const name = segmentName(record)
-    const found = await storedSegment(this.folder, name)
-    const now = this.#map.records.get(name)
-    if (found && now && found.size <= segmentBytes && isStill()) this.#map.record({ ...now, sealed: { size: found.size, changedNs: found.changedNs } })
   }
 
   /** A failure costs a fetch after a restart, no more. */
