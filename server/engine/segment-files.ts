@@ -13,8 +13,7 @@ interface OpenFile {
 
 /**
  * The segments of one torrent that are being filled, kept open meanwhile: opening and closing for each piece were two trips to
- * another thread and back. Of one file, pieces are written one after the other: the kernel would let one thread spin while
- * another holds the file.
+ * another thread and back. Pieces of one file are written side by side: in turn, each would wait for the main thread as well.
  */
 export class SegmentFiles {
   #folder: string
@@ -29,8 +28,8 @@ export class SegmentFiles {
   async write(segment: SegmentOfFile, bytes: Uint8Array, at: number): Promise<void> {
     const name = segmentName(segment)
     const file = this.#opened(name)
-    const writing = file.last.then(async () => writeAt(await file.handle, bytes, at))
-    file.last = writing.catch(() => {})
+    const writing = file.handle.then((handle) => writeAt(handle, bytes, at))
+    file.last = Promise.allSettled([file.last, writing])
     try {
       await writing
     } catch (error) {
