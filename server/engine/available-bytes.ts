@@ -16,7 +16,9 @@ export class AvailableBytes implements Disposable {
   #segments: SegmentReader
   #upTo: number
   #lives = 0
-  #misses = 0
+  #isOver = false
+  /** When all that was begun has been read, or has failed. */
+  #settled: Promise<unknown> = Promise.resolve()
 
   constructor(engine: Pick<EngineClient, 'dataDir' | 'reader'>, wanted: WantedRange & { readonly signal?: AbortSignal | undefined }) {
     this.#engine = engine
@@ -28,7 +30,7 @@ export class AvailableBytes implements Disposable {
 
   /** Resolves when the byte at `at` is there. Rejects with EngineError. */
   async ready(at: number, timeoutMs: number): Promise<void> {
-    if (at < this.#upTo && this.#reader.lives === this.#lives) return
+    if (this.#isPromised(at)) return
     const upTo = await this.#reader.waitFor(at, timeoutMs)
     if (this.#reader.lives !== this.#lives) this.#openAnew()
     this.#lives = this.#reader.lives
@@ -37,18 +39,42 @@ export class AvailableBytes implements Disposable {
 
   /** Fills the buffer from `at` on, as far as is there in one piece; says how far, one byte at least. Rejects with EngineError, or as the disk does. */
   async read(at: number, buffer: Buffer, timeoutMs: number): Promise<number> {
-    for (;;) {
-      await this.ready(at, timeoutMs)
+    const { count, filled } = await this.begin(at, buffer, timeoutMs)
+    await filled
+    return count
+  }
+
+  /**
+   * As `read`, but resolves as soon as it is known how far: the next stretch can be begun while this one is read. Nothing beyond what is
+   * promised is asked for before all that was begun has been read, as the engine may drop what lies before a position it is told.
+   */
+  async begin(at: number, buffer: Buffer, timeoutMs: number): Promise<{ readonly count: number; readonly filled: Promise<void> }> {
+    if (!this.#isPromised(at)) await this.#settled
+    await this.ready(at, timeoutMs)
+    const count = this.#segments.lengthAt(at, Math.min(this.#upTo - at, buffer.length))
+    const filled = this.#fill(at, buffer.subarray(0, count), timeoutMs, this.#settled)
+    this.#settled = Promise.allSettled([this.#settled, filled])
+    return { count, filled }
+  }
+
+  async #fill(at: number, buffer: Buffer, timeoutMs: number, before: Promise<unknown>): Promise<void> {
+    for (let done = 0, misses = 0; done < buffer.length;) {
       try {
-        const count = await this.#segments.read(at, this.#upTo - at, buffer)
-        this.#misses = 0
-        return count
+        done += await this.#segments.read(at + done, buffer.length - done, buffer.subarray(done))
+        misses = 0
       } catch (error) {
-        this.#misses += 1
-        if (this.#misses > mostMisses) throw error
-        this.#askAgain(at)
+        misses += 1
+        if (misses > mostMisses || this.#isOver) throw error
+        await before // a claim that begins here knows nothing of what lies before
+        if (this.#isOver) throw error
+        this.#askAgain(at + done)
+        await this.ready(at + done, timeoutMs)
       }
     }
+  }
+
+  #isPromised(at: number): boolean {
+    return at < this.#upTo && this.#reader.lives === this.#lives
   }
 
   /** Says that everything before `position` has been used. */
@@ -70,6 +96,7 @@ export class AvailableBytes implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isOver = true
     this.#segments[Symbol.dispose]()
     this.#reader.release()
   }

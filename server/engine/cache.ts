@@ -103,12 +103,10 @@ export class Cache {
   /** Room among what is published for something that has no info-hash yet, under a name until it has. It may grow. @throws StorageFull */
   async reserve(name: string, bytes: number): Promise<void> {
     await this.#scanned
-    const share = this.#ledger.shareOf(name, true)
-    const [entry] = share.segments.size > 0 ? share.segments.values() : [this.#ledger.add(share, { fileIndex: 0, segment: 0 }, 0, Date.now())]
-    if (!entry) return
-    await this.#free.look(growthOf(entry, bytes))
-    if (this.#fits(entry, bytes)) this.#grow(entry, bytes)
-    else await this.#inTurn(() => this.#makeRoom(entry, bytes, false))
+    const whole = { path: name, fileIndex: 0, segment: 0, offset: 0, length: bytes }
+    const entries = await this.#room.take({ share: this.#ledger.shareOf(name, true), spans: [whole], isWaitedFor: () => false })
+    for (const entry of entries) entry.pins -= 1
+    this.#room.changed()
   }
 
   /** What was reserved under a name has become these segments of a published torrent, or nothing. */

@@ -191,13 +191,13 @@ const blockKey = ({ piece, offset }: Request): string => `${piece}:${offset}`
 
 /** Sends what `say` says as one: else each message of 17 bytes goes through the streams, and to the socket, by itself. */
 function inOneWrite(wire: Wire, say: () => void): void {
-  const push = wire._push.bind(wire)
+  const { _push: push } = wire // as it is: bound anew each time, it would be called through as many functions as there were turns
   const said: Uint8Array[] = []
   wire._push = (bytes) => { said.push(bytes) }
   try {
     say()
   } finally {
     wire._push = push
-    if (said.length > 0) push(Buffer.concat(said))
+    if (said.length > 0) push.call(wire, Buffer.concat(said))
   }
 }

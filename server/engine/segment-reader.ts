@@ -2,13 +2,14 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { segmentSpans } from './segments.ts'
 
+interface OpenSegment { readonly path: string; readonly handle: Promise<FileHandle>; /** Settled when nobody reads from it. */ reads: Promise<unknown> }
+
 /** Reads a torrent's file from its segments on disk; keeps the one it reads from open. */
 export class SegmentReader implements Disposable {
   #dataDir: string
   #infoHash: string
   #fileIndex: number
-  #open: { readonly path: string; readonly handle: FileHandle } | null = null
-  #busy: Promise<unknown> = Promise.resolve()
+  #open: OpenSegment | null = null
 
   constructor(dataDir: string, infoHash: string, fileIndex: number) {
     this.#dataDir = dataDir
@@ -16,29 +17,46 @@ export class SegmentReader implements Disposable {
     this.#fileIndex = fileIndex
   }
 
-  /** Fills `buffer` from `offset` of the file, as far as one segment, `most` and the buffer go; says how far. One call at a time. */
+  /** How many bytes one `read` of at most `most` takes from `offset` on: a segment is as far as it goes. */
+  lengthAt(offset: number, most: number): number {
+    return this.#spanAt(offset, most)?.length ?? 0
+  }
+
+  /** Fills `buffer` from `offset` of the file, as far as one segment, `most` and the buffer go; says how far. Several at a time are read at once. */
   async read(offset: number, most: number, buffer: Buffer): Promise<number> {
-    const [span] = segmentSpans(this.#infoHash, { fileIndex: this.#fileIndex, offset, length: Math.min(most, buffer.length) })
+    const span = this.#spanAt(offset, Math.min(most, buffer.length))
     if (!span) return 0
-    const reading = this.#segment(span.path).then((handle) => handle.read(buffer, 0, span.length, span.offset))
-    this.#busy = reading
+    const segment = this.#segment(span.path)
+    const reading = segment.handle.then((handle) => handle.read(buffer, 0, span.length, span.offset))
+    segment.reads = Promise.allSettled([segment.reads, reading])
     const { bytesRead } = await reading
     if (bytesRead === 0) throw new Error(`Stored data of ${this.#infoHash} is shorter than it was.`)
     return bytesRead
   }
 
-  async #segment(path: string): Promise<FileHandle> {
-    if (this.#open?.path === path) return this.#open.handle
-    const previous = this.#open
+  #spanAt(offset: number, most: number) {
+    return segmentSpans(this.#infoHash, { fileIndex: this.#fileIndex, offset, length: most })[0]
+  }
+
+  #segment(path: string): OpenSegment {
+    if (this.#open?.path === path) return this.#open
+    this.#close()
+    const opened: OpenSegment = { path, handle: open(join(this.#dataDir, path)), reads: Promise.resolve() }
+    opened.handle.catch(() => {
+      if (this.#open === opened) this.#open = null
+    })
+    this.#open = opened
+    return opened
+  }
+
+  /** Once what reads from it is done: a stream may be cut meanwhile. */
+  #close(): void {
+    const opened = this.#open
     this.#open = null
-    await previous?.handle.close()
-    const handle = await open(join(this.#dataDir, path))
-    this.#open = { path, handle }
-    return handle
+    void opened?.reads.then(async () => (await opened.handle).close()).catch(() => {})
   }
 
   [Symbol.dispose](): void {
-    // A read may still be on its way when a stream is cut.
-    void this.#busy.catch(() => {}).then(() => this.#open?.handle.close()).catch(() => {})
+    this.#close()
   }
 }

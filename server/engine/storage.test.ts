@@ -16,14 +16,21 @@ beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'storage-'))
   cache = cacheOf()
 })
-afterEach(() => rm(dataDir, { recursive: true, force: true }))
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((storage) => storage.close()))
+  await rm(dataDir, { recursive: true, force: true })
+})
+/** By this test, those included that it left as a killed process would. */
+const opened: PieceStorage[] = []
 
 const several = () => torrentOf(1024, [{ length: 1500 }, { length: 0 }, { length: 100 }, { length: 448, padding: true }, { length: 3000 }])
 
 const cacheOf = () => new Cache({ dataDir, cacheBytes: 1024 ** 3, publishedBytes: 0, freeSpaceBytes: 0, onEvent: () => {} })
 
-function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
-  return PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, waitsFor: () => true, onLost: () => {}, ...options })
+async function open({ info }: LocalTorrent, options: Partial<StorageOptions> = {}): Promise<PieceStorage> {
+  const storage = await PieceStorage.open({ dataDir, info, cache, published: false, confirmed: new PieceMap(info.pieceHashes.length / 20), holds: () => false, promises: () => false, waitsFor: () => true, onLost: () => {}, ...options })
+  opened.push(storage)
+  return storage
 }
 
 const pieces = ({ stored }: PieceStorage) => Array.from({ length: stored.pieces }, (_, piece) => stored.has(piece))
@@ -162,6 +169,29 @@ describe('after a restart', () => {
     await again.write(0, torrent.piece(0))
     await again.close()
     expect(pieces(await openAnew(torrent))).toEqual([true, false, false, false, false])
+  })
+})
+
+describe('a segment that is being filled', () => {
+  it('and is dropped between two pieces is made anew, not written where nobody finds it', async () => {
+    const torrent = several()
+    const storage = await open(torrent)
+    await storage.write(3, torrent.piece(3))
+    expect(await cache.evict(torrent.info.infoHash)).toBeGreaterThan(0)
+    expect(storage.stored.has(3)).toBe(false)
+    await storage.write(2, torrent.piece(2))
+    expect(await storage.check(2)).toBe(true)
+    expect((await stat(join(storage.folder, '4-0'))).size).toBe(1024)
+  })
+
+  it('and is deleted by others is found out by its hash, and comes anew', async () => {
+    const torrent = several()
+    const storage = await open(torrent)
+    await storage.write(2, torrent.piece(2))
+    await rm(storage.folder, { recursive: true })
+    expect(await storage.check(2)).toBe(false)
+    await storage.write(2, torrent.piece(2))
+    expect(await storage.check(2)).toBe(true)
   })
 })
 

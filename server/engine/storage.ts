@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { constants, mkdir, open, type FileHandle } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { PieceMap } from '../lib/piece-map.ts'
 import type { TorrentInfo } from '../lib/torrent.ts'
@@ -9,8 +9,10 @@ import type { SegmentKeeper } from './ledger.ts'
 import { MapFile } from './map-file.ts'
 import { lengthOfPiece, piecesOfSegment, pieceSpans } from './piece-spans.ts'
 import { StorageFull } from './room.ts'
+import { Seals } from './seals.ts'
+import { SegmentFiles } from './segment-files.ts'
 import { segmentBytes, segmentName, torrentFolder, type SegmentOfFile, type SegmentSpan } from './segments.ts'
-import { storedSegment, storedSegments } from './stored-segments.ts'
+import { storedMap } from './stored-map.ts'
 import type { PieceSpan } from './window.ts'
 
 export interface StorageOptions {
@@ -32,6 +34,8 @@ export interface StorageOptions {
 
 /** Segments dropped for one write because the disk was full, however much it was reckoned to have. */
 const mostReliefs = 3
+/** The map is written so long after a change, with all that has changed by then. A crash costs what was fetched meanwhile. */
+const saveMs = 25
 
 /**
  * A torrent's pieces on disk, as segments of its files, with the map of those that are there. The map outlives the
@@ -42,18 +46,21 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   readonly folder: string
   #options: StorageOptions
   #map: MapFile
+  #seals: Seals
+  #files: SegmentFiles
+  #saveTimer: NodeJS.Timeout | null = null
   #busy = new Set<Promise<unknown>>()
   #checking = new Map<number, Promise<boolean>>()
   #isOpen = false
 
   /** Reads the map; pieces whose segments are missing, too short or not as the map knows them are left out of it. */
   static async open(options: StorageOptions): Promise<PieceStorage> {
-    const { dataDir, info, cache, published, confirmed } = options
+    const { info, cache, published, confirmed } = options
     const storage = new PieceStorage(options)
     await cache.adopt(info.infoHash, published, storage)
     try {
       await mkdir(storage.folder, { recursive: true, mode: 0o700 })
-      await storage.#load(join(dataDir, torrentFolder(info.infoHash)))
+      await storage.#load()
     } catch (error) {
       cache.disown(info.infoHash, storage)
       throw error
@@ -67,6 +74,8 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     this.#options = options
     this.folder = join(options.dataDir, torrentFolder(options.info.infoHash))
     this.#map = new MapFile(this.folder, options.info.pieceHashes.length / 20)
+    this.#seals = new Seals(options.info, this.folder, this.#map)
+    this.#files = new SegmentFiles(this.folder)
   }
 
   /** Pieces written by this process, or claimed by the map of an earlier one. */
@@ -93,7 +102,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     const claim = await cache.claim(info.infoHash, parts.map(({ span }) => span), () => this.#options.waitsFor(piece))
     let isWritten = false
     try {
-      await this.#unseal(parts.map(({ span }) => span))
+      await this.#seals.open(parts.map(({ span }) => span))
       for (const part of parts) await this.#writePart(part.span, part.bytes)
       this.#map.mark(piece)
       isWritten = true
@@ -102,7 +111,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     }
     const now = Date.now()
     for (const { span } of parts) cache.fetched(info.infoHash, span, now)
-    await this.#sealIfWhole(parts.map(({ span }) => span))
+    for (const { span } of parts) await this.#seals.closeIfWhole(span, () => this.#files.close(span))
     this.#save()
   }
 
@@ -143,7 +152,11 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     if (!right) {
       this.#map.strike(piece)
       this.#save()
-      for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) if (span.path !== null) await cache.doubt(info.infoHash, span)
+      for (const span of pieceSpans(info, piece, 0, this.lengthOf(piece))) {
+        if (span.path === null) continue
+        await this.#files.close(span) // the file that is open may be there no longer
+        await cache.doubt(info.infoHash, span)
+      }
     }
     return right && this.stored.has(piece) // it may have been dropped meanwhile
   }
@@ -190,6 +203,7 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
       lost.push(piece)
     }
     this.#options.onLost(lost)
+    await this.#files.close(segment) // nobody writes to it now: a file that goes gives its room back once it is closed
     await this.#map.save()
   }
 
@@ -202,14 +216,15 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
   /** Resolves when nothing is being written any more, the map included. */
   async settled(): Promise<void> {
     while (this.#busy.size > 0) await Promise.allSettled(this.#busy)
+    if (this.#saveTimer) this.#saveNow()
     await this.#map.settled()
   }
 
   /** Writes down how the segments are left, and lets go of them. */
   async close(): Promise<void> {
     await this.settled()
-    const unsealed = [...this.#map.records.values()].filter(({ sealed }) => sealed === null)
-    await Promise.all(unsealed.map((record) => this.#seal(record, () => true)))
+    await this.#files.closeAll()
+    await this.#seals.closeAll()
     await this.#map.save().catch(() => {})
     this.#options.cache.disown(this.#options.info.infoHash, this)
     this.#isOpen = false
@@ -228,66 +243,28 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     return this.read(piece, offset, length)
   }
 
-  async #load(folder: string): Promise<void> {
+  async #load(): Promise<void> {
     const { info, cache, published } = this.#options
-    const [map, segments] = await Promise.all([MapFile.read(folder, this.#map.pieces.pieces), storedSegments(folder)])
-    if (map) this.#map = map
-    this.#map.published = published
-    const sizes = new Map(segments.map(({ name, size }) => [name, size]))
-    for (const { name, size, changedNs } of segments) {
-      const sealed = this.#map.records.get(name)?.sealed
-      if (sealed && (sealed.size !== size || sealed.changedNs !== changedNs)) sizes.delete(name)
-    }
-    const isThere = (span: ReturnType<typeof pieceSpans>[number]) => span.path === null || (sizes.get(segmentName(span)) ?? 0) >= span.offset + span.length
-    for (let piece = 0; piece < this.stored.pieces; piece += 1) {
-      if (this.stored.has(piece) && !pieceSpans(info, piece, 0, this.lengthOf(piece)).every(isThere)) this.#map.strike(piece)
-    }
-    const names = new Set(segments.map(({ name }) => name))
-    for (const [name, record] of this.#map.records) {
-      if (!names.has(name)) this.#map.forget(name)
-      else if (!sizes.has(name)) this.#map.record({ ...record, sealed: null })
-    }
-    // Before anything is written, or what was struck could be taken for what comes to lie in its place.
-    await this.#map.save()
+    const { map, segments } = await storedMap(this.folder, info, published)
+    this.#map = map
+    this.#seals = new Seals(info, this.folder, map)
     const now = Date.now()
-    cache.enter(info.infoHash, segments.map((segment) => ({ ...segment, playedAt: this.#map.records.get(segment.name)?.playedAt ?? now })))
+    cache.enter(info.infoHash, segments.map((segment) => ({ ...segment, playedAt: map.records.get(segment.name)?.playedAt ?? now })))
   }
 
   async #writePart(span: SegmentSpan, bytes: Uint8Array): Promise<void> {
-    const { dataDir, cache } = this.#options
+    const { cache } = this.#options
     for (let attempt = 1; ; attempt += 1) {
       const { evictions } = cache
       try {
-        await using file = await open(join(dataDir, span.path), constants.O_RDWR | constants.O_CREAT, 0o600)
-        return await writeAt(file, bytes, span.offset)
+        return await this.#files.write(span, bytes, span.offset)
       } catch (error) {
         const code = error instanceof Error && 'code' in error ? error.code : null
-        if (code === 'ENOENT' && attempt === 1) await mkdir(this.folder, { recursive: true, mode: 0o700 }) // somebody else cleaned up
-        else if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
-        if (code === 'ENOENT') continue
+        if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error
         // A segment less makes room for a piece. Where it does not, the fault is another, and the rest is worth keeping.
         if (attempt > mostReliefs) throw new StorageFull('The disk is full.', { cause: error })
         await cache.relieve(evictions)
       }
-    }
-  }
-
-  /** Before the first byte is changed: a segment whose size and time are not as the map says counts as damaged. */
-  async #unseal(segments: readonly SegmentOfFile[]): Promise<void> {
-    let wasSealed = false
-    for (const { fileIndex, segment } of segments) {
-      const record = this.#map.records.get(segmentName({ fileIndex, segment }))
-      if (record && !record.sealed) continue
-      wasSealed ||= record !== undefined
-      this.#map.record({ fileIndex, segment, ...piecesOfSegment(this.#options.info, fileIndex, segment), playedAt: record?.playedAt ?? Date.now(), sealed: null })
-    }
-    if (wasSealed) await this.#map.save().catch(() => {})
-  }
-
-  async #sealIfWhole(segments: readonly SegmentOfFile[]): Promise<void> {
-    for (const segment of segments) {
-      const record = this.#map.records.get(segmentName(segment))
-      if (record && !record.sealed && this.#isWhole(record)) await this.#seal(record, () => this.#isWhole(record))
     }
   }
 
@@ -307,25 +284,14 @@ export class PieceStorage implements SegmentKeeper, PieceSource {
     return piecesOfSegment(this.#options.info, fileIndex, segment)
   }
 
-  #isWhole({ from, to }: { from: number; to: number }): boolean {
-    for (let piece = to; piece >= from; piece -= 1) if (!this.stored.has(piece)) return false
-    return true
-  }
-
-  /** Writes down how a segment lies there, unless it has changed again meanwhile. */
-  async #seal(record: SegmentOfFile, isStill: () => boolean): Promise<void> {
-    const name = segmentName(record)
-    const found = await storedSegment(this.folder, name)
-    const now = this.#map.records.get(name)
-    if (found && now && found.size <= segmentBytes && isStill()) this.#map.record({ ...now, sealed: { size: found.size, changedNs: found.changedNs } })
-  }
-
   /** A failure costs a fetch after a restart, no more. */
   #save(): void {
+    this.#saveTimer ??= setTimeout(() => this.#saveNow(), saveMs)
+  }
+
+  #saveNow(): void {
+    if (this.#saveTimer) clearTimeout(this.#saveTimer)
+    this.#saveTimer = null
     void this.#map.save().catch(() => {})
   }
-}
-
-async function writeAt(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
 }

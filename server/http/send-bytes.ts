@@ -1,5 +1,5 @@
 /**
- * Sends verified bytes of a torrent's file as the body of an HTTP answer: read from disk into two reused buffers, no
+ * Sends verified bytes of a torrent's file as the body of an HTTP answer: read from disk into reused buffers, no
  * faster than the player takes them. Knows node:http alone.
  */
 import type { ServerResponse } from 'node:http'
@@ -9,6 +9,7 @@ import type { EngineClient } from '../engine/client.ts'
 import { EngineError } from '../engine/contract.ts'
 import type { TorrentSource } from '../engine/reader.ts'
 import { contentRange, lengthOf, multipartLayout, type ByteRange } from '../lib/ranges.ts'
+import { ClientGone, ClientStalled, Outlet } from './outlet.ts'
 
 export interface SendBytesOptions {
   readonly engine: Pick<EngineClient, 'dataDir' | 'reader'>
@@ -80,10 +81,9 @@ export async function sendBytes(response: ServerResponse, options: SendBytesOpti
     return { outcome: 'complete', bytes }
   } catch (error) {
     if (cause) return { outcome: cause, bytes }
-    if (isHangUp(error)) return { outcome: 'client_gone', bytes }
     if (!response.headersSent) throw error
     response.destroy() // the only way left to say that the body is not whole
-    return { outcome: isStall(error) ? 'stalled' : 'failed', bytes, error }
+    return { outcome: outcomeOf(error), bytes, error }
   } finally {
     ended.abort()
     response.off('close', onClose)
@@ -91,12 +91,9 @@ export async function sendBytes(response: ServerResponse, options: SendBytesOpti
   }
 }
 
-/** A write may say it before the connection does. */
-const isHangUp = (error: unknown) => error instanceof Error && 'code' in error && ['ECANCELED', 'ECONNRESET', 'EPIPE'].includes(String(error.code))
-const isStall = (error: unknown) => error instanceof ClientStalled || (error instanceof EngineError && error.code === 'swarm_timeout')
-
-class ClientStalled extends Error {
-  override readonly name = 'ClientStalled'
+function outcomeOf(error: unknown): Sent['outcome'] {
+  if (error instanceof ClientGone) return 'client_gone'
+  return error instanceof ClientStalled || (error instanceof EngineError && error.code === 'swarm_timeout') ? 'stalled' : 'failed'
 }
 
 async function send(response: ServerResponse, options: SendBytesOptions, ended: AbortSignal, onBytes: (count: number) => void): Promise<void> {
@@ -108,7 +105,11 @@ async function send(response: ServerResponse, options: SendBytesOptions, ended: 
     response.writeHead(head.status, head.fields).end()
     return
   }
-  const out = new Outlet(response, ended, options.clientStallMs, onBytes)
+  const pace = (count: number) => {
+    const waitMs = options.pace?.(count) ?? 0
+    return waitMs > 0 ? sleep(waitMs, undefined, { signal: ended }) : undefined
+  }
+  using out = new Outlet({ response, ended, stallMs: options.clientStallMs, pace, onBytes })
   for (const [index, { start, end }] of parts.entries()) {
     using bytes = new AvailableBytes(engine, { source, fileIndex, start, end: end + 1, bytesPerSecond, signal: ended })
     await bytes.ready(start, response.headersSent ? stallMs : firstByteMs)
@@ -117,14 +118,11 @@ async function send(response: ServerResponse, options: SendBytesOptions, ended: 
     if (frame) await out.frame(frame)
     for (let at = start; at <= end;) {
       const buffer = await out.free()
-      const count = await bytes.read(at, buffer, stallMs)
-      const waitMs = options.pace?.(count) ?? 0
-      if (waitMs > 0) await sleep(waitMs, undefined, { signal: ended })
-      ended.throwIfAborted()
-      out.write(buffer, count)
-      at += count
-      bytes.progress(at)
+      const begun = await bytes.begin(at, buffer, stallMs)
+      const next = (at += begun.count)
+      out.write(buffer, begun, () => bytes.progress(next))
     }
+    await out.handed()
   }
   await out.finish(head.tail)
 }
@@ -138,72 +136,4 @@ function headOf({ ranges, sizeBytes, contentType, boundary, headers = {} }: Send
   if (!second) return { status: 206, fields: { ...common, 'content-length': lengthOf(first), 'content-range': contentRange(first, sizeBytes) }, frames: [], tail: '' }
   const layout = multipartLayout(ranges, sizeBytes, contentType, Buffer.from(boundary).toString('hex'))
   return { status: 206, fields: { ...common, 'content-type': layout.contentType, 'content-length': layout.contentLength }, frames: layout.heads, tail: layout.tail }
-}
-
-const bufferBytes = 512 * 1024
-/** Buffers of streams that have ended well, for those to come. */
-const pool: Buffer[] = []
-const mostPooled = 64
-
-/** The way out: two buffers in turn, each free again once the socket has taken what was in it. */
-class Outlet {
-  #response: ServerResponse
-  #ended: AbortSignal
-  #stallMs: number
-  #onBytes: (count: number) => void
-  #slots = [0, 1].map(() => ({ buffer: pool.pop() ?? Buffer.allocUnsafeSlow(bufferBytes), written: Promise.resolve() }))
-
-  constructor(response: ServerResponse, ended: AbortSignal, stallMs: number, onBytes: (count: number) => void) {
-    this.#response = response
-    this.#ended = ended
-    this.#stallMs = stallMs
-    this.#onBytes = onBytes
-  }
-
-  /** The buffer that may be filled next. Rejects when the player takes nothing any more. */
-  async free(): Promise<Buffer> {
-    const slot = this.#slots[0]
-    if (!slot) throw new Error('an outlet has two buffers')
-    await this.#patiently(slot.written)
-    return slot.buffer
-  }
-
-  write(buffer: Buffer, count: number): void {
-    const slot = this.#slots.shift()
-    if (slot?.buffer !== buffer) throw new Error('buffers are written in turn')
-    slot.written = this.#send(buffer.subarray(0, count)).then(() => this.#onBytes(count))
-    slot.written.catch(() => {}) // `free` and `finish` look at it; a stream that ends early need not
-    this.#slots.push(slot)
-  }
-
-  async frame(text: string): Promise<void> {
-    await this.#patiently(this.#send(text))
-  }
-
-  async finish(tail: string): Promise<void> {
-    for (const { written } of this.#slots) await this.#patiently(written)
-    await this.#patiently(new Promise<void>((resolve) => { this.#response.end(tail, () => resolve()) }))
-    // Only here is it sure that no write still holds them.
-    for (const { buffer } of this.#slots) if (pool.length < mostPooled) pool.push(buffer)
-  }
-
-  #send(chunk: Buffer | string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#response.write(chunk, (error) => (error ? reject(error) : resolve()))
-    })
-  }
-
-  async #patiently(work: Promise<void>): Promise<void> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const onEnded = () => reject(this.#ended.reason)
-    const timer = setTimeout(() => reject(new ClientStalled('The player took nothing for too long.')), this.#stallMs)
-    this.#ended.addEventListener('abort', onEnded, { once: true })
-    try {
-      this.#ended.throwIfAborted()
-      await Promise.race([work, promise])
-    } finally {
-      clearTimeout(timer)
-      this.#ended.removeEventListener('abort', onEnded)
-    }
-  }
 }

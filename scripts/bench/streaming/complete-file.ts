@@ -29,11 +29,12 @@ export async function benchCompleteFile(report: (line: string) => void): Promise
   await writeOut(swarm, join(home.dataDir, fileName))
   await using nginx = isPresent('nginx') ? await startNginx({ home: join(dirname(home.dataDir), 'nginx'), folder: home.dataDir }) : null
   await using plain = await servePlainly(join(home.dataDir, fileName))
+  await using loop = await servePlainly(join(home.dataDir, fileName), 'loop')
   const figures: Figure[] = []
   {
     await using bench = await startOwnInstance({ name: 'bench', settings: { RATE_LIMIT_FACTOR: '100000' }, report: () => {} })
     const ours = await complete(bench, swarm)
-    const servers = [ours, { name: 'plain Node', url: plain.url, pids: () => [plain.pid] }, ...(nginx ? [{ name: 'nginx', url: nginx.url(fileName), pids: () => [nginx.pid] }] : [])]
+    const servers = [ours, { name: 'plain Node', url: plain.url, pids: () => [plain.pid] }, { name: 'bare loop', url: loop.url, pids: () => [loop.pid] }, ...(nginx ? [{ name: 'nginx', url: nginx.url(fileName), pids: () => [nginx.pid] }] : [])]
     for (const readers of [1, 10]) figures.push(...(await compare(servers, readers, report)))
   }
   if (nginx) {
