@@ -32,7 +32,12 @@ export function statement<Values extends Given, Row extends Given = never>(build
   return (db, values) => {
     const { text, reads } = (made ??= make())
     // at once, not when awaited: what is sent together goes in the order of the calls
-    return clientOf(db).unsafe<Row[]>(text, reads.map((read) => read(values)) as never[], { prepare: true }).execute()
+    const sent: Promise<Row[]> = clientOf(db).unsafe<Row[]>(text, reads.map((read) => read(values)) as never[], { prepare: true }).execute()
+    return sent.catch((error: unknown) => {
+      // for the log: which statement it was, without what it held
+      if (error instanceof Error) error.cause ??= new Error(`in the statement ${text}`)
+      throw error
+    })
   }
 }
 

@@ -140,11 +140,13 @@ export class Engine {
   seed({ torrents }: Input<'seed'>): EngineReply<'seed'> {
     const isHere = ({ infoHash }: { readonly infoHash: string }) => this.#publications.has(infoHash)
     const gone = this.#seeds.set(torrents.filter(isHere).map(({ infoHash, trackers }) => ({ infoHash, trackers: this.#usable(infoHash, trackers) })))
-    // Those newly offered as well: awake while withheld, they know of no trackers.
-    for (const infoHash of [...gone, ...torrents.map((torrent) => torrent.infoHash)]) {
+    const leaveUnread = (infoHash: string, isLeft: (known: Known) => boolean) => {
       const known = this.#known.get(infoHash)
-      if (known?.active && known.active.stats().readers === 0 && !this.#awake.has(known)) this.#leave(known)
+      if (known?.active && known.active.stats().readers === 0 && isLeft(known)) this.#leave(known)
     }
+    for (const infoHash of gone) leaveUnread(infoHash, () => true)
+    // Those newly offered as well: in the swarm while withheld, they know of no trackers.
+    for (const { infoHash } of torrents) leaveUnread(infoHash, (known) => !this.#awake.has(known))
     return { missing: torrents.filter((torrent) => !isHere(torrent)).map(({ infoHash }) => infoHash) }
   }
 

@@ -23,7 +23,7 @@ const chunkBytes = 1024 * 1024
 /**
  * Looks at what is to be published, without reading it. The path itself may lead through links, as the operator named it; below it
  * nothing is followed: links, devices, pipes and sockets are refused, as is a name that viewers or other systems could not take.
- * @throws AppError 422
+ * @throws Unpublishable
  */
 export async function ownContent(path: string): Promise<OwnContent> {
   const root = await realpath(path).catch(unreadable(path))
@@ -99,7 +99,14 @@ function nameOf(bytes: Buffer, where: string): string {
 }
 
 const shown = (path: string): string => JSON.stringify(path.slice(0, 500))
-const refused = (code: string, message: string) => new AppError(422, code, message)
+const refused = (code: string, message: string) => new Unpublishable(code, message)
+
+/** What is wrong with files, told to the operator with what became of the publication; no client is answered it. */
+export class Unpublishable extends AppError {
+  constructor(code: string, message: string) {
+    super(422, code, message)
+  }
+}
 
 const unreadable = (path: string) => (error: NodeJS.ErrnoException): never => {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') throw refused('not_found', `The service finds nothing at ${shown(path)}.`)

@@ -44,12 +44,14 @@ export const workJob = ({ jobs, nodeId }: Pick<Deps, 'jobs' | 'nodeId'>, tx: Tx)
 /** A node brings what it seeds in line with what is approved. */
 export const tendJob = ({ jobs }: Pick<Deps, 'jobs'>, tx: Tx, nodeId: string): Promise<void> => jobs.add(tx, `publication.tend@${nodeId}`, {}, { key: `publication.tend@${nodeId}` })
 
-/** After a start: goes on with what an earlier process left waiting, and seeds what is approved. */
-export const resumePublications = (deps: Deps): Promise<void> =>
-  deps.db.transaction(async (tx) => {
-    await workJob(deps, tx)
-    await tendJob(deps, tx, deps.nodeId)
-  })
+/**
+ * After a start: goes on with what an earlier process left waiting, and seeds what is approved. Each in a transaction of its own: a
+ * worker that begins now enters the names of all its jobs at once, and two that are entered here in another order would lock it out.
+ */
+export async function resumePublications(deps: Deps): Promise<void> {
+  await deps.db.transaction((tx) => workJob(deps, tx))
+  await deps.db.transaction((tx) => tendJob(deps, tx, deps.nodeId))
+}
 
 /** What became of a publication. @throws NotFound */
 export async function publicationById({ db }: Pick<Deps, 'db'>, id: string): Promise<Publication> {

@@ -75,6 +75,12 @@ async function someoneWithEverything() {
     select gen_random_uuid(), 'step_up', user_id, public_id, 'app', ${device.name}, 5, now(), now() from sessions where user_id = ${userId} limit 1`
   await sql`insert into invites (id, code_hash, created_by, created_at, expires_at, used_by) values (gen_random_uuid(), ${Buffer.from(sealer.lookup('invite', userId))}, ${userId}, now(), now(), ${userId})`
   await sql`insert into guess_throttles (key, failures, last_failure_at) values (${Buffer.from(sealer.lookup('guesses/account', email))}, 3, now()) on conflict do nothing`
+  const film = app.deps.newId()
+  await sql`insert into torrents (id, info_hash, title, category_id, source, state, trackers, web_seeds, created_at) values (${film}, ${hex(sealer.lookup('film', userId)).slice(0, 40)}, 'Ann’s film', 'films', 'x', 'pending', '{}', '{}', now())`
+  await sql`insert into torrent_files (torrent_id, index, path, size_bytes, mime_type) values (${film}, 0, 'a.mp4', 1, 'video/mp4')`
+  await sql`insert into favorites (user_id, torrent_id, added_at) values (${userId}, ${film}, now())`
+  await sql`insert into watch_history (user_id, torrent_id, file_index, position_seconds, duration_seconds, watched_at) values (${userId}, ${film}, 0, 1, 2, now())`
+  await sql`insert into user_preferences (user_id, audio_language) values (${userId}, 'fr')`
   await app.deps.db.transaction((tx) => app.deps.mailer.queue(tx, { to: email, subject: 'waiting', text: 'still' }))
   const sessions = (await sql<{ id: string }[]>`select public_id as id from sessions where user_id = ${userId}`).map(({ id }) => id)
   // the people of tests share one hash
@@ -92,6 +98,7 @@ async function expectForgotten({ userId, email, pseudonym, sessions, identifying
   const ofLog = rows.filter(({ row }) => row.includes(pseudonym))
   expect(ofLog.length).toBeGreaterThan(0)
   for (const { row } of rows.filter(({ row: text }) => text.includes(userId))) for (const link of [pseudonym, ...sessions]) expect(row).not.toContain(link)
+  expect(rows.filter(({ table, row }) => /\.(favorites|watch_history|user_preferences)$/.test(table) && row.includes(userId))).toEqual([])
   const mails = await app.deps.sql<{ payload: { id: string; sealed: string } }[]>`select payload from graphile_worker._private_jobs where payload::jsonb ? 'sealed'`
   for (const { payload } of mails) expect(app.deps.sealer.openText('mail', payload.id, Buffer.from(payload.sealed, 'base64'))).not.toContain(email)
 }
