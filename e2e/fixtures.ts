@@ -3,7 +3,7 @@
  * that operators and machines use; and a watch that fails a journey on which a page broke its policy or threw.
  */
 import { fileURLToPath } from 'node:url'
-import { expect, test as base, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from '@playwright/test'
+import { expect, test as base, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page } from '@playwright/test'
 import postgres from 'postgres'
 import { z } from 'zod'
 import { runAdmin } from '../scripts/demo/admin-command.ts'
@@ -146,6 +146,9 @@ export async function signIn(page: Page, person: Person): Promise<void> {
   await passSignIn(page, person)
   await expect(page.getByRole('heading', { level: 1, name: 'Queue' })).toBeVisible()
 }
+
+/** Waits until React answers what happens in an element, which it marks with a property of its own: what scripts add comes a moment after the page. */
+export const untilHydrated = (element: Locator) => expect.poll(() => element.evaluate((node) => Object.keys(node).some((key) => key.startsWith('__reactProps')))).toBe(true)
 
 /** The line of a title in a list. */
 export const lineOf = (page: Page, title: string) => page.getByRole('listitem').filter({ has: page.getByRole('link', { name: title, exact: true }) })

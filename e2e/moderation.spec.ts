@@ -1,7 +1,7 @@
 /** What moderators do all day: watch what was offered, and decide. */
 import { z } from 'zod'
 import { signIn as signInByApi } from '../scripts/demo/authenticator.ts'
-import { expect, lineOf, passSignIn, signIn, test, withBrowser } from './fixtures.ts'
+import { expect, lineOf, passSignIn, signIn, test, untilHydrated, withBrowser } from './fixtures.ts'
 
 const Found = z.object({ items: z.array(z.object({ title: z.string() })) })
 
@@ -71,6 +71,7 @@ test('a title is rejected with a reason, by keyboard alone', async ({ page, inst
   await instance.offer('Not a film')
   await signIn(page, moderator)
   const line = lineOf(page, 'Not a film')
+  await untilHydrated(line.getByLabel('Reject Not a film'))
   await line.getByLabel('Reject Not a film').focus()
   await page.keyboard.press('Enter')
   await expect(line.getByLabel('Reason')).toBeVisible()

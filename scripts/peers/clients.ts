@@ -29,8 +29,9 @@ export async function seedWithAria2(order: SeedOrder, options: readonly string[]
   return seeding(await runAria2(order, ['--seed-ratio=0', '--bt-seed-unverified', ...options]), order)
 }
 
+/** It looks at what is there by itself; told to (`-v`), it does so twice, and ends when it is asked how it stands in between. */
 export async function seedWithTransmission(order: SeedOrder): Promise<AsyncDisposable> {
-  return seeding(await runTransmission(order, ['-v']), order)
+  return seeding(await runTransmission(order), order)
 }
 
 /** Resolve when all of it is there, as the client says, and the client has ended. */
@@ -57,7 +58,7 @@ export async function fetchWithAria2(order: FetchOrder, options: readonly string
 
 /** It bears no word of its own: its files lose their `.part` when they are whole. It makes no empty ones. */
 export async function fetchWithTransmission(order: FetchOrder): Promise<void> {
-  await using _client = disposable(supervise(await runTransmission(order, [])))
+  await using _client = disposable(supervise(await runTransmission(order)))
   for (const bound = performance.now() + fetchMs; performance.now() < bound; await pause(50)) {
     const sizes = await Promise.all(order.files.map(({ path }) => stat(join(order.folder, path)).then(({ size }) => size, () => -1)))
     if (order.files.every(({ sizeBytes }, index) => sizeBytes === 0 || sizes[index] === sizeBytes)) return
@@ -73,13 +74,13 @@ async function runAria2({ torrentFile, folder }: { torrentFile: string; folder: 
   return spawn(peers.aria2.ask[0], [...apart, `--dir=${folder}`, `--listen-port=${await freePort()}`, ...options, torrentFile], { env, stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
-async function runTransmission({ torrentFile, folder }: { torrentFile: string; folder: string }, options: readonly string[]): Promise<ChildProcess> {
+async function runTransmission({ torrentFile, folder }: { torrentFile: string; folder: string }): Promise<ChildProcess> {
   const config = `${torrentFile}.transmission-${await freePort()}`
   await mkdir(config)
   await mkdir(folder, { recursive: true })
   const apart = { 'bind-address-ipv4': '127.0.0.1', 'bind-address-ipv6': '::1', 'dht-enabled': false, 'lpd-enabled': false, 'pex-enabled': false, 'utp-enabled': false, 'port-forwarding-enabled': false }
   await writeFile(join(config, 'settings.json'), JSON.stringify(apart))
-  return spawn(peers.transmission.ask[0], ['-g', config, '-w', folder, '-p', `${await freePort()}`, '-M', ...options, torrentFile], { env: { ...env, HOME: config }, stdio: ['ignore', 'ignore', 'pipe'] })
+  return spawn(peers.transmission.ask[0], ['-g', config, '-w', folder, '-p', `${await freePort()}`, '-M', torrentFile], { env: { ...env, HOME: config }, stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
 type Client = { ended: Promise<never>; exit(code: number): Promise<void>; stop(): Promise<void> }
