@@ -18,6 +18,7 @@ import { codeFor } from './demo/outbox.ts'
 import { startOwnInstance } from './demo/own-instance.ts'
 import { indexOffset, Player, sha256Of } from './demo/player.ts'
 import { PublicApi, until } from './demo/public-api.ts'
+import { stopSignal } from './setup/stop-signal.ts'
 
 const filmBytes = 128 * 1024 * 1024
 const seederBytesPerSecond = 20 * 1024 * 1024
@@ -26,19 +27,12 @@ const clipFile = fileURLToPath(new URL('demo/clip.mp4', import.meta.url))
 const email = 'viewer@example.org'
 const password = () => randomBytes(12).toString('base64url')
 
-const stop = new AbortController()
-for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {
-  process.on(signal, () => {
-    if (!stop.signal.aborted) console.error('Stopping.')
-    process.exitCode = code
-    stop.abort(new Error('stopped by a signal'))
-  })
-}
+const stopped = stopSignal()
 
 try {
   await journey()
 } catch (error) {
-  if (!stop.signal.aborted) {
+  if (!stopped.aborted) {
     console.error(error instanceof JourneyFault ? error.message : error)
     process.exitCode = 1
   }
@@ -46,7 +40,7 @@ try {
 
 async function journey(): Promise<void> {
   await using made = new AsyncDisposableStack()
-  const walk = createJourney({ print: (line) => console.log(line), signal: stop.signal })
+  const walk = createJourney({ print: (line) => console.log(line), signal: stopped })
   const { step, make } = walk
 
   const { instance, env } = await make('an instance of its own starts', async () => made.use(await startOwnInstance({ name: 'demo', report: (line) => console.error(`          ${line}`) })))

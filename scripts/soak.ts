@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { createTestDatabase, startTestServer } from '../server/test/database.ts'
 import { median, ms } from './bench/figures.ts'
 import { machine } from './bench/machine.ts'
+import { stopSignal } from './setup/stop-signal.ts'
 import { tenMinutes } from './soak/plan.ts'
 import { soak } from './soak/soak.ts'
 
@@ -18,20 +19,13 @@ if (rest.length > 0 || !Number.isInteger(seconds) || seconds < 10) {
   process.exit(2)
 }
 
-const stop = new AbortController()
-for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const) {
-  process.on(signal, () => {
-    if (!stop.signal.aborted) console.error('Stopping.')
-    process.exitCode = code
-    stop.abort(new Error('stopped by a signal'))
-  })
-}
+const stopped = stopSignal()
 
 console.log(`${machine()}\n`)
 try {
   await run()
 } catch (error) {
-  if (!stop.signal.aborted) {
+  if (!stopped.aborted) {
     console.error(`The soak could not go on: ${(error as Error).message}`)
     process.exitCode = 1
   }
@@ -43,7 +37,7 @@ async function run(): Promise<void> {
   made.defer(() => server.stop())
   const database = made.use(await createTestDatabase(server))
   const plan = { ...tenMinutes, seconds, killEveryMs: Math.min(tenMinutes.killEveryMs, seconds * 250) }
-  const { seen, away, evictions, faults } = await soak({ plan, urls: database.urls, report: (line) => console.log(line), signal: stop.signal })
+  const { seen, away, evictions, faults } = await soak({ plan, urls: database.urls, report: (line) => console.log(line), signal: stopped })
   console.log(`
 ${seen.streams} streams, ${(seen.bytes / 1e9).toFixed(1)} GB of bytes compared, ${evictions} segments dropped for room.
 ${away.length} engines killed at work; the next was there after ${ms(median(away))} (median), ${ms(Math.max(...away))} at most; ${seen.outlived} streams went on over it.`)
